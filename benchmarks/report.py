@@ -1,0 +1,52 @@
+"""The table: times, ratios to the floor, and a mark where a bar is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .measure import Samples
+
+BAR = 1.5  # times the floor, on each row
+ABOVE_THE_PLAN = 12.0  # µs of a get that are not the statement and the loading of its row
+FLOOR, CONTROL, OURS = "floor", "control", "manystore"
+_WIDTHS = (20, 12, 12, 12, 9, 9, 9)
+
+
+def line(*cells: str) -> str:
+    """Lay out one line: the name to the left, figures to the right."""
+    first, *rest = cells
+    return first.ljust(_WIDTHS[0]) + "".join(cell.rjust(width) for cell, width in zip(rest, _WIDTHS[1:], strict=False))
+
+
+def header(title: str) -> str:
+    """Give the head of one store's table."""
+    return f"\n{title}\n" + line("µs an operation", "floor", "manystore", "p10", "ratio", "p10", "control")
+
+
+def row(name: str, samples: Mapping[str, Samples]) -> tuple[str, bool]:
+    """Lay out one row; tell whether it holds the bar.
+
+    The bar is broken when both the median and the p10 are past it: one alone is the machine's noise.
+    """
+    floor, control, ours = samples[FLOOR], samples[CONTROL], samples[OURS]
+    ratio, low = ours.median / floor.median, ours.p10 / floor.p10
+    holds = ratio <= BAR or low <= BAR
+    mark = "" if holds else f"  <-- over {BAR}"
+    if holds and max(ratio, low) > BAR:
+        mark = "  (noisy)"
+    figures = (figure(floor.median), figure(ours.median), figure(ours.p10))
+    ratios = (f"{ratio:.2f}", f"{low:.2f}", f"{control.median / floor.median:.2f}")
+    return line(name, *figures, *ratios) + mark, holds
+
+
+def above_the_plan(bare: Samples, ours: Samples) -> tuple[str, bool]:
+    """Lay out what a get costs beside its statement and its row."""
+    above, low = ours.median - bare.median, ours.p10 - bare.p10
+    holds = min(above, low) <= ABOVE_THE_PLAN
+    text = line("get above the plan", figure(bare.median), figure(ours.median), figure(ours.p10), f"{above:.1f}", f"{low:.1f}")
+    return text + ("  µs" if holds else f"  µs  <-- over {ABOVE_THE_PLAN:.0f}"), holds
+
+
+def figure(value: float) -> str:
+    """Write microseconds with as many digits as mean something."""
+    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"

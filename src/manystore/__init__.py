@@ -1,0 +1,115 @@
+"""One model, many stores: plain Python objects, the same answers on every store, chosen by a URL."""
+
+from __future__ import annotations
+
+from .api.call import Call
+from .api.database import Database
+from .api.explanation import Explanation
+from .api.repository import Repository
+from .errors import (
+    AlreadyCommitted,
+    Closed,
+    Conflict,
+    Corrupted,
+    DeclarationError,
+    Duplicate,
+    EpochChanged,
+    Exhausted,
+    IndexNotReady,
+    ManystoreError,
+    MissingDriver,
+    MissingReference,
+    NoAccessPath,
+    NotADatabase,
+    NotFound,
+    NotLoaded,
+    OutcomeUnknown,
+    OutOfBounds,
+    OutOfScope,
+    ProgramTooOld,
+    QueryRefused,
+    Restricted,
+    SchemaError,
+    SchemaMismatch,
+    StoreError,
+    TooLarge,
+    TooManyExamined,
+    Unavailable,
+    Unsupported,
+    URLError,
+    UsageError,
+    ValueRefused,
+    WriteRefused,
+)
+from .model.field import field, index, ref, related, unique
+from .model.mapping import AsMapping
+from .model.model import model
+from .model.unset import UNSET
+from .query.column import Assignment, Col, col
+from .query.order import Order, Projection, asc, avg, count, desc, max_, min_, project, sum_
+from .query.predicate import Predicate, everything
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AlreadyCommitted",
+    "AsMapping",
+    "Assignment",
+    "Call",
+    "Closed",
+    "Col",
+    "Conflict",
+    "Corrupted",
+    "Database",
+    "DeclarationError",
+    "Duplicate",
+    "EpochChanged",
+    "Exhausted",
+    "Explanation",
+    "IndexNotReady",
+    "ManystoreError",
+    "MissingDriver",
+    "MissingReference",
+    "NoAccessPath",
+    "NotADatabase",
+    "NotFound",
+    "NotLoaded",
+    "Order",
+    "OutOfBounds",
+    "OutOfScope",
+    "OutcomeUnknown",
+    "Predicate",
+    "ProgramTooOld",
+    "Projection",
+    "QueryRefused",
+    "Repository",
+    "Restricted",
+    "SchemaError",
+    "SchemaMismatch",
+    "StoreError",
+    "TooLarge",
+    "TooManyExamined",
+    "UNSET",
+    "URLError",
+    "Unavailable",
+    "Unsupported",
+    "UsageError",
+    "ValueRefused",
+    "WriteRefused",
+    "asc",
+    "avg",
+    "col",
+    "count",
+    "desc",
+    "everything",
+    "field",
+    "index",
+    "max_",
+    "min_",
+    "model",
+    "project",
+    "ref",
+    "related",
+    "sum_",
+    "unique",
+]

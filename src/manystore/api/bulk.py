@@ -1,0 +1,123 @@
+"""Bulk work outside a transaction: a series of atomic steps within the limit, which tells how far it got.
+
+Knows mappers, changes and limits; writing.py calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..errors import Conflict, ManystoreError, NotFound
+from ..model.slotted import REVISION
+from ..query.predicate import Predicate
+from ..store.protocol import Change, Delete
+from .mapper import Mapper
+from .reading import Reading
+from .undo import Undo
+
+_TRIES = 100
+
+
+class Bulk:
+    """Bulk work on one model."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._engine = reading.engine
+        self._mapper: Mapper = reading.mapper
+
+    def create(self, records: Sequence[Any], restore: Undo) -> None:
+        """Store new records; all are checked before the first is written."""
+        try:
+            changes = [self._mapper.insert(record) for record in records]
+        except BaseException:
+            restore.undo()
+            raise
+        done = 0
+        for step in self._steps(changes):
+            try:
+                self._engine.write(step, "create_all")
+            except ManystoreError as error:
+                restore.undo(done, records)
+                raise _told(error, "create_all", done, len(records)) from None
+            for change in step:
+                object.__setattr__(records[done], REVISION, change.revision)  # type: ignore[union-attr]
+                done += 1
+
+    def update(self, where: Predicate, sets: dict[str, Any], *, scan: bool, operation: str = "update_where") -> int:
+        """Set fields of every match; a record that changed meanwhile is looked at again."""
+        mapper, clock = self._mapper, self._engine.clock
+
+        def change(record: Any) -> Change:
+            stamped = {**mapper.stamps(mapper.updated, clock), **sets}
+            return mapper.patch(mapper.codec.key(record), stamped, expected=getattr(record, REVISION))
+
+        return self._each(where, change, operation, scan=scan)
+
+    def delete(self, where: Predicate, operation: str, *, scan: bool) -> int:
+        """Delete every match for good; a record that changed meanwhile is looked at again."""
+        mapper = self._mapper
+
+        def change(record: Any) -> Change:
+            return Delete(mapper.collection, mapper.codec.key(record), getattr(record, REVISION))
+
+        return self._each(where, change, operation, scan=scan)
+
+    def _each(self, where: Predicate, change: Callable[[Any], Change], operation: str, *, scan: bool) -> int:
+        found, plan, values = self._reading.read_rows(where, operation, scan=scan)
+        assert plan.matches is not None
+        done, start = 0, 0
+        for step in self._steps([change(record) for record in found]):
+            records = found[start : start + len(step)]
+            start += len(step)
+            try:
+                try:
+                    self._engine.write(step, operation)
+                    done += len(step)
+                except (Conflict, NotFound):
+                    for record in records:
+                        done += self._again(record, plan.matches, values, change, operation)
+            except ManystoreError as error:
+                raise _told(error, operation, done, len(found)) from None
+        return done
+
+    def _again(
+        self, record: Any, matches: Callable[..., bool], values: Any, change: Callable[[Any], Change], operation: str
+    ) -> int:
+        """Do one record by itself, reading it anew while others change it; 1 when done, 0 when it no longer matches."""
+        present = record
+        for _ in range(_TRIES):
+            try:
+                self._engine.write([change(present)], operation)
+            except (Conflict, NotFound):
+                try:
+                    present = Reading.one(self._reading, self._mapper.key_of(record), operation, deleted="any")
+                except NotFound:
+                    return 0
+                if not matches(present, values):
+                    return 0
+            else:
+                return 1
+        raise Conflict(self._mapper.name, self._mapper.key_of(record))
+
+    def _steps(self, changes: Sequence[Change]) -> Iterator[list[Change]]:
+        """Cut changes into steps that the limit allows."""
+        limits, step, operations, size = self._engine.limits, list[Change](), 0, 0
+        for change in changes:
+            cost, weight = self._engine.cost(change), self._engine.size(change)
+            if step and (operations + cost > limits.operations or size + weight > limits.bytes):
+                yield step
+                step, operations, size = [], 0, 0
+            if cost > limits.operations or weight > limits.bytes:
+                self._engine.check_size([change])
+            step.append(change)
+            operations, size = operations + cost, size + weight
+        if step:
+            yield step
+
+
+def _told(error: ManystoreError, operation: str, done: int, of: int) -> ManystoreError:
+    error.done = done
+    error.add_note(f"{operation}: {done:,} of {of:,} done before this")
+    return error

@@ -1,0 +1,133 @@
+"""What every change is checked for, and what is filled in: owner, scope, liveness, stamps, generated keys.
+
+Knows mappers and a repository's view; must not send anything to the store itself (ids apart).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
+
+from ..errors import OutOfScope, UsageError, ValueRefused
+from ..model.model import owner_of
+from ..model.unset import UNSET
+from ..query.column import Assignment
+from ..query.predicate import Predicate
+from .reading import Deleted, Reading
+from .transaction import require_of
+from .undo import Undo
+
+if TYPE_CHECKING:
+    from .database import Database
+
+M = TypeVar("M")
+K = TypeVar("K", default=Any)
+
+
+class Checking(Generic[M, K]):
+    """The root of Repository: a model's records in one view of a database."""
+
+    __slots__ = ("_reading", "database")
+
+    def __init__(self, database: Database, reading: Reading) -> None:
+        self.database = database
+        self._reading = reading
+
+    def _prepare_new(self, records: Sequence[Any]) -> Undo:
+        """Fill generated keys, stamps and scope of new records; give what takes them back."""
+        reading, mapper = self._reading, self._reading.mapper
+        undo, generated = Undo(), mapper.model.generated
+        stamps = mapper.stamps(mapper.created, reading.engine.clock)
+        for record in records:
+            self._scope_of(record)
+            for name, value in stamps.items():
+                if getattr(record, name) is None:
+                    undo.put(record, name, value)
+        if generated is not None:
+            unset = [record for record in records if getattr(record, generated.name) is UNSET]
+            if unset:
+                undo.generated = True
+                keys = reading.engine.ids.take(mapper.collection.name, len(unset))
+                for record, key in zip(unset, keys, strict=True):
+                    undo.put(record, generated.name, key)
+            for record in records if len(unset) < len(records) else ():
+                key = getattr(record, generated.name)
+                reading.engine.ids.pass_over(mapper.collection.name, mapper.codec.check(generated, key))
+        return undo
+
+    def _stamp(self, record: Any) -> Undo:
+        undo, mapper = Undo(), self._reading.mapper
+        for name, value in mapper.stamps(mapper.updated, self._reading.engine.clock).items():
+            undo.put(record, name, value)
+        return undo
+
+    def _sets(self, changes: Sequence[Assignment]) -> dict[str, Any]:
+        """Check assignments: their type, their owner, no field twice, no key."""
+        mapper, sets = self._reading.mapper, dict[str, Any]()
+        for place, change in enumerate(changes, 1):
+            if not isinstance(change, Assignment):
+                raise UsageError(f"change {place} is a {type(change).__name__}; write col(Book.pages).to(3)")
+            if change.owner is not mapper.cls:
+                raise UsageError(f"{change.owner.__name__}.{change.field} is no field of {mapper.name}")
+            if change.field in sets:
+                raise UsageError(f"{mapper.name}.{change.field} is assigned twice")
+            if change.field in mapper.key_names:
+                raise ValueRefused(mapper.name, change.field, "a key cannot be changed")
+            self._check_scope(change.field, change.value)
+            sets[change.field] = change.value
+        if not sets:
+            raise UsageError("no changes given")
+        return sets
+
+    def _filter(self, where: Sequence[Predicate], deleted: Deleted = "no") -> Predicate:
+        if not where:
+            raise UsageError("a filter is needed; everything() says that all records are meant")
+        filtered = self._reading.where(where, deleted)
+        assert filtered is not None
+        return filtered
+
+    def _own(self, slot: object) -> Any:
+        """Give the FieldSpec of a slot of this repository's model; raise UsageError."""
+        mapper = self._reading.mapper
+        try:
+            owner, name = owner_of(slot)
+            if owner is mapper.cls:
+                return mapper.model.field(name)
+        except (TypeError, KeyError):
+            raise UsageError(f"a field of {mapper.name} is wanted, written on its class") from None
+        raise UsageError(f"{owner.__name__}.{name} is no field of {mapper.name}")
+
+    def _check_record(self, record: object) -> None:
+        if record.__class__ is not self._reading.mapper.cls:
+            raise UsageError(f"a {self._reading.mapper.name} is wanted, not a {type(record).__name__}")
+
+    def _check_scope(self, field: str, value: Any) -> None:
+        spec = self._reading.mapper.scope
+        if (
+            self._reading.scope is not None
+            and spec is not None
+            and field == spec.name
+            and value != self._reading.scope_value
+        ):
+            raise OutOfScope(self._reading.mapper.name, field)
+
+    def _scope_of(self, record: Any) -> tuple[tuple[str, Any], ...]:
+        """Check that a record is in scope, and give what the stored one must have."""
+        spec = self._reading.mapper.scope
+        if self._reading.scope is not None and spec is not None:
+            self._check_scope(spec.name, getattr(record, spec.name))
+        return self._scope_guard()
+
+    def _scope_guard(self) -> tuple[tuple[str, Any], ...]:
+        spec = self._reading.mapper.scope
+        if self._reading.scope is None or spec is None:
+            return ()
+        return require_of(self._reading.mapper, [(spec.name, self._reading.scope_value)])
+
+    def _guards(self) -> tuple[tuple[str, Any], ...]:
+        """Give what a stored record must have to be seen: in scope, and live."""
+        mapper = self._reading.mapper
+        live = require_of(mapper, [("deleted", False)]) if mapper.live is not None else ()
+        return (*self._scope_guard(), *live)

@@ -1,0 +1,244 @@
+"""Database: all repositories over one store, chosen by a URL. Subclass it and annotate the repositories.
+
+class Library(Database):
+    author: Repository[Author, int]
+    book: BookRepository
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ClassVar, Self, TypeVar
+
+from ..errors import Conflict, DeclarationError, ManystoreError, UsageError
+from ..model.model import model_of
+from ..store.registry import open_store
+from ..store.url import StoreURL, parse_url
+from .call import Call
+from .engine import Engine, Limits, utc_now
+from .reading import Reading
+from .repository import Repository
+from .transaction import Transaction
+
+R = TypeVar("R")
+_LONGEST_WAIT = 0.5
+
+
+class Database:
+    """An open database, a scoped view of one, or a transaction on one: the same repositories on each.
+
+    Thread-safe; a transaction belongs to the thread that began it. Make it with connect(), close it or use `with`.
+    """
+
+    _repositories: ClassVar[dict[str, tuple[type[Any], type[Any]]]] = {}
+    _namespace: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # A class made inside a function leaves its neighbours in that function's frame, not in its module.
+        frame = sys._getframe(1)  # noqa: SLF001
+        cls._namespace = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else {}
+
+    def __init__(
+        self, engine: Engine, tx: Transaction | None = None, scope: Any = None, *, peeking: bool = False
+    ) -> None:
+        self._engine = engine
+        self._tx = tx
+        self._scope = scope
+        self._peeking = peeking
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        /,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        wait: Callable[[float], None] = time.sleep,  # noqa: TID251 - the default; every pause goes through it
+        on_call: Callable[[Call], None] | None = None,
+        prefix: str = "",
+    ) -> Self:
+        """Open the database at a URL; make it when the store is empty.
+
+        clock makes the stamps; wait is what every pause goes through (seconds); on_call is told of each call of the store;
+        prefix keeps several databases apart in one server. Raises URLError, MissingDriver, NotADatabase, SchemaMismatch,
+        ProgramTooOld or Unavailable.
+        """
+        repositories = cls._find_repositories()
+        parsed, limits = _limits(parse_url(url, prefix))
+        models = [model for _, model in repositories.values()]
+        if len(set(models)) < len(models):
+            raise DeclarationError(f"{cls.__name__}: two repositories for one model")
+        store = open_store(parsed)
+        try:
+            return cls(Engine(store, models, clock=clock, wait=wait, on_call=on_call, limits=limits))
+        except BaseException:
+            store.close()
+            raise
+
+    @classmethod
+    def _find_repositories(cls) -> dict[str, tuple[type[Any], type[Any]]]:
+        """Give name -> (repository class, model) of the class's annotations; raise DeclarationError."""
+        if "_repositories" in cls.__dict__ and cls is not Database:
+            return cls._repositories
+        found: dict[str, tuple[type[Any], type[Any]]] = {}
+        for name, annotation in _hints(cls).items():
+            origin = typing.get_origin(annotation) or annotation
+            if not (isinstance(origin, type) and issubclass(origin, Repository)) or name.startswith("_"):
+                continue
+            if name in dir(Database):
+                raise DeclarationError(f"{cls.__name__}.{name}: this name is a method of Database")
+            model = _model_of_repository(annotation)
+            if model is None:
+                raise DeclarationError(f"{cls.__name__}.{name}: write Repository[Model, key], or a subclass of it")
+            model_of(model)
+            found[name] = (origin, model)
+        if not found:
+            raise DeclarationError(f"{cls.__name__}: no repositories; annotate them, as in book: Repository[Book, str]")
+        cls._repositories = found
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        # Repositories are made when first asked for: a transaction touches few of many.
+        declared = type(self)._repositories.get(name)  # noqa: SLF001
+        if declared is None:
+            raise AttributeError(f"{type(self).__name__} has no repository {name}", name=name, obj=self)
+        cls, model = declared
+        reading = Reading(self._engine, self._engine.mapper(model), self._tx, self._scope, peeking=self._peeking)
+        made = cls(self, reading)
+        self.__dict__[name] = made
+        return made
+
+    @contextmanager
+    def transaction(self, *, idempotency_key: str | None = None) -> Iterator[Self]:
+        """Give the same repositories for one atomic step: reads are remembered, writes wait, and all is written at the end.
+
+        Raises Conflict when a record that was read or changed here was changed elsewhere meanwhile. idempotency_key: a text
+        that is remembered with the commit; with one that was committed before, AlreadyCommitted is raised at once.
+        """
+        if self._tx is not None:
+            raise UsageError("a transaction is open already; they do not nest")
+        tx = Transaction(self._engine, idempotency_key)
+        view = type(self)(self._engine, tx, self._scope)
+        try:
+            yield view
+            if not tx.is_done:
+                tx.commit()
+        finally:
+            tx.end()
+
+    def retrying(self, fn: Callable[[Self], R], /, *, deadline: float = 30.0, idempotency_key: str | None = None) -> R:
+        """Run fn in a transaction, again after each Conflict, with growing random pauses, for deadline seconds at most.
+
+        An error that fn raises over records that have changed meanwhile counts as a Conflict. Never run again after
+        OutcomeUnknown. fn must have no effect but on the transaction that it is given.
+        """
+        began, waited, tries = time.monotonic(), 0.0, 0
+        while True:
+            try:
+                return self._attempt(fn, idempotency_key)
+            except Conflict:
+                pause = random.uniform(0, min(_LONGEST_WAIT, 0.002 * 2**tries))
+                waited += pause
+                tries += 1
+                # The pauses count as well as the clock: an injected wait may not take any time.
+                if max(time.monotonic() - began, waited) >= deadline:
+                    raise
+                self._engine.wait(pause)
+
+    def _attempt(self, fn: Callable[[Self], R], idempotency_key: str | None) -> R:
+        with self.transaction(idempotency_key=idempotency_key) as view:
+            try:
+                return fn(view)
+            except (Conflict, UsageError):
+                raise
+            except Exception as error:
+                assert view._tx is not None
+                try:
+                    view._tx.recheck()
+                except Conflict as stale:
+                    raise stale from error
+                except ManystoreError:
+                    raise error from None
+                raise
+
+    @property
+    def peek(self) -> Self:
+        """Give the same repositories for reads that the commit does not check."""
+        if self._tx is None:
+            raise UsageError("peek goes with a transaction")
+        return type(self)(self._engine, self._tx, self._scope, peeking=True)
+
+    def scoped(self, value: object, /) -> Self:
+        """Give a view that sees and writes only the records of one scope: those whose scope field equals value."""
+        if self._tx is not None:
+            raise UsageError("scope the database first, then begin the transaction")
+        if value is None:
+            raise UsageError("a scope is a value, not None")
+        view = type(self)(self._engine, None, value)
+        for name, (_, model) in self._repositories.items():
+            if model_of(model).scope is not None:
+                getattr(view, name)  # the value is checked against each scope field now, not at the first read
+        return view
+
+    def forget(self, idempotency_key: str, /) -> None:
+        """Drop an idempotency key that is no longer needed; raise NotFound."""
+        self._engine.forget(idempotency_key)
+
+    def close(self) -> None:
+        """Close the store. Views and transactions of this database end with it; any later call raises Closed."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _hints(cls: type[Database]) -> dict[str, Any]:
+    """Resolve the annotations of a Database, also those made inside a function with that function's models."""
+    own = {
+        name: note for base in reversed(cls.__mro__) for name, note in base.__dict__.get("__annotations__", {}).items()
+    }
+    wanted = {name: note for name, note in own.items() if not name.startswith("_")}
+    try:
+        return {
+            name: note for name, note in typing.get_type_hints(cls, localns=cls._namespace).items() if name in wanted
+        }
+    except NameError as missing:
+        raise DeclarationError(f"{cls.__name__}: cannot read its annotations: {missing}") from None
+
+
+def _model_of_repository(annotation: Any) -> type[Any] | None:
+    """Find the model in Repository[Book, str], or in the bases of a subclass."""
+    arguments = typing.get_args(annotation)
+    if arguments and isinstance(arguments[0], type):
+        return arguments[0]
+    origin = typing.get_origin(annotation) or annotation
+    for base in getattr(origin, "__orig_bases__", ()):
+        found = _model_of_repository(base)
+        if found is not None:
+            return found
+    return None
+
+
+def _limits(url: StoreURL) -> tuple[StoreURL, Limits]:
+    """Take the options that are the core's own out of a URL."""
+    options = dict(url.options)
+    plain = Limits()
+    limits = Limits(
+        operations=int(url.option("max_operations", plain.operations)),
+        bytes=int(url.option("max_bytes", plain.bytes)),
+        examined=int(url.option("max_examined", plain.examined)),
+    )
+    for name in ("max_operations", "max_bytes", "max_examined"):
+        options.pop(name, None)
+    rest = StoreURL(url.scheme, url.hosts, url.path, url.user, url.password, options, url.prefix)
+    return rest, limits

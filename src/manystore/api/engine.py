@@ -1,0 +1,258 @@
+"""The engine of a database: its store, catalog, mappers, clock, hook and limits, shared by every view of it.
+
+The one place that calls the store's read and write: it counts, times, tells the hook, and follows the catalog's epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, SchemaMismatch, TooLarge
+from ..model.model import model_of
+from ..model.types import dump_datetime
+from ..query.plan import CATALOG, Plan
+from ..query.planner import Query, plan
+from ..schema.catalog import Catalog
+from ..schema.operation import CreateDatabase
+from ..schema.schema import Schema
+from ..schema.system import COMMITTED, SYSTEM
+from ..store.protocol import Change, Check, Delete, Insert, Patch, Read, Replace, Store, Values, Written
+from .call import Call
+from .explanation import access_words
+from .ids import Ids
+from .mapper import Mapper, new_revision
+
+log = logging.getLogger("manystore")
+_EPOCH_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one atomic step may hold, and how many records one call may examine."""
+
+    operations: int = 1_000
+    bytes: int = 900_000
+    examined: int = 10_000
+
+
+def utc_now() -> datetime:
+    """Tell the time, aware and in UTC: the default clock."""
+    return datetime.now(UTC)
+
+
+class Engine:
+    """One open database; thread-safe. clock makes the stamps, wait is where every pause goes through."""
+
+    def __init__(
+        self,
+        store: Store,
+        models: Sequence[type[Any]],
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        wait: Callable[[float], None] = time.sleep,  # noqa: TID251 - the one default of the one place that waits
+        on_call: Callable[[Call], None] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.wait = wait
+        self.on_call = on_call
+        self.limits = limits or Limits()
+        self.capabilities = store.capabilities
+        self.closed = False
+        self.schema = Schema.of(models, SYSTEM)
+        self.catalog = self._open_catalog()
+        self.epoch = self.catalog.epoch
+        self.mappers: dict[type[Any], Mapper] = {}
+        for cls in models:
+            info = model_of(cls)
+            self.mappers[cls] = Mapper(info, self.schema.collection(info.collection), self.schema, store)
+        self.ids = Ids(self)
+        self._committed = self._committed_plan()
+
+    def mapper(self, cls: type[Any]) -> Mapper:
+        """Give the mapper of a model of this database; raise KeyError."""
+        return self.mappers[cls]
+
+    def close(self) -> None:
+        """Close the store; every later call raises Closed."""
+        self.closed = True
+        self.store.close()
+
+    def plan(self, mapper: Mapper, key: Any, query: Callable[[], Query]) -> Plan:
+        """Give the kept plan of a query's shape under the catalog in force."""
+        return mapper.plans.get(key) or mapper.plan_for(key, query, self.catalog)
+
+    def read(
+        self,
+        plan: Plan,
+        values: Values,
+        operation: str,
+        *,
+        limit: int | None = None,
+        after: Values | None = None,
+        cap: int | None = None,
+    ) -> Read:
+        """Run a plan; raise EpochChanged when it was made from an older catalog than the one now loaded."""
+        if self.closed:
+            raise Closed("the database is closed")
+        if self.on_call is None:
+            try:
+                return self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
+            except EpochChanged:
+                self.refresh()
+                raise
+        return self._watched_read(plan, values, operation, limit, after, cap)
+
+    def _watched_read(
+        self, plan: Plan, values: Values, operation: str, limit: int | None, after: Values | None, cap: int | None
+    ) -> Read:
+        began, failed = time.perf_counter(), None
+        result: Read | None = None
+        try:
+            result = self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
+        except EpochChanged:
+            failed = "EpochChanged"
+            self.refresh()
+            raise
+        except Exception as error:
+            failed = type(error).__name__
+            raise
+        finally:
+            examined, trips = (result.examined, result.trips) if result is not None else (0, 1)
+            words = access_words(plan)
+            self._tell(
+                Call(operation, plan.collection.name, words, examined, trips, time.perf_counter() - began, failed)
+            )
+        return result
+
+    def write(self, changes: Sequence[Change], operation: str) -> Written:
+        """Carry out changes in one atomic step. After a change of the catalog that fits, the same step is tried again."""
+        if self.closed:
+            raise Closed("the database is closed")
+        for _ in range(_EPOCH_TRIES):
+            try:
+                if self.on_call is None:
+                    return self.store.write(changes, epoch=self.epoch)
+                return self._watched_write(changes, operation)
+            except EpochChanged:
+                self.refresh()  # nothing was written, and the changes hold no plan
+        raise EpochChanged("the catalog keeps changing; try again later")
+
+    def _watched_write(self, changes: Sequence[Change], operation: str) -> Written:
+        began, failed = time.perf_counter(), None
+        result: Written | None = None
+        try:
+            result = self.store.write(changes, epoch=self.epoch)
+        except Exception as error:
+            failed = type(error).__name__
+            raise
+        finally:
+            kinds = ", ".join(dict.fromkeys(type(change).__name__.lower() for change in changes))
+            names = ", ".join(dict.fromkeys(change.collection.name for change in changes))
+            trips = result.trips if result is not None else 1
+            self._tell(Call(operation, names, kinds, 0, trips, time.perf_counter() - began, failed))
+        return result
+
+    def _tell(self, call: Call) -> None:
+        if self.on_call is not None:
+            self.on_call(call)
+
+    def check_size(self, changes: Sequence[Change], known: int | None = None) -> None:
+        """Refuse a step that holds more than the portable limit; raise TooLarge."""
+        operations = sum(self.cost(change) for change in changes)
+        if operations > self.limits.operations:
+            raise TooLarge("primitive operations", operations, self.limits.operations)
+        size = known if known is not None else sum(self.size(change) for change in changes)
+        if size > self.limits.bytes:
+            raise TooLarge("bytes", size, self.limits.bytes)
+
+    def cost(self, change: Change) -> int:
+        """Count what a change takes of one step: records, entries, claims, reference entries and checks, at most."""
+        mapper = self._mapper_of(change)
+        if mapper is None or isinstance(change, Check):
+            return 1 if isinstance(change, Check) else 2
+        if isinstance(change, Insert):
+            return mapper.insert_cost
+        return mapper.delete_cost if isinstance(change, Delete) else mapper.replace_cost
+
+    def size(self, change: Change) -> int:
+        """Estimate the bytes of a change, the same way for every store."""
+        mapper = self._mapper_of(change)
+        if mapper is not None and isinstance(change, (Insert, Replace)):
+            return mapper.codec.size(change.values)
+        sets = change.sets if isinstance(change, Patch) else ()
+        return 100 + sum(len(value) if isinstance(value, (str, bytes)) else 32 for _, value in sets)
+
+    def _mapper_of(self, change: Change) -> Mapper | None:
+        return self._by_collection.get(change.collection.name)
+
+    @property
+    def _by_collection(self) -> dict[str, Mapper]:
+        kept: dict[str, Mapper] | None = self.__dict__.get("_kept_by_collection")
+        if kept is None:
+            kept = self.__dict__["_kept_by_collection"] = {m.collection.name: m for m in self.mappers.values()}
+        return kept
+
+    def _open_catalog(self) -> Catalog:
+        """Read the stored catalog, or make the first one in an empty store; refuse one that is not this program's."""
+        found = self.store.read(CATALOG, (), epoch="").rows
+        if not found:
+            self.store.alter(CreateDatabase(Catalog.first(self.schema)))
+            found = self.store.read(CATALOG, (), epoch="").rows
+        catalog: Catalog = found[0]
+        if catalog.base.fingerprint != self.schema.fingerprint:
+            raise SchemaMismatch(self.schema.differences(catalog.base))
+        return catalog
+
+    def refresh(self) -> None:
+        """Load the catalog anew after its epoch changed, and drop the plans made from the old one."""
+        catalog = self._open_catalog()
+        log.info("the catalog changed; its epoch was read anew")
+        self.catalog, self.epoch = catalog, catalog.epoch
+        for mapper in self.mappers.values():
+            mapper.plans.clear()
+        self._committed = self._committed_plan()
+
+    def _committed_plan(self) -> Plan:
+        made = plan(Query(COMMITTED, ("eq", "key")), self.catalog)
+        made.codec = _Presence()
+        made.matches = lambda _, __: True
+        return made
+
+    def is_committed(self, key: str) -> bool:
+        """Tell whether a transaction with this idempotency key was committed."""
+        return bool(self.read(self._committed, (key,), "idempotency").rows)
+
+    def committed(self, key: str) -> Insert:
+        """Make the change that remembers an idempotency key."""
+        form = self.store.forms.get("datetime")
+        now = self.clock()
+        at = now if form is not None and form.native else dump_datetime(now)
+        return Insert(COMMITTED, (key, form.dump(at) if form is not None and form.dump else at), new_revision())
+
+    def forget(self, key: str) -> None:
+        """Drop a remembered idempotency key, so that it may be used again."""
+        self.write([Delete(COMMITTED, (key,))], "forget")
+
+
+class _Presence:
+    """The codec of records of which only the presence counts."""
+
+    dumps = (None, None)
+
+    def load(self, row: Sequence[Any]) -> Any:
+        return row[0]
+
+    def decode(self, data: bytes) -> Any:
+        return data
+
+
+def translate_committed(error: Duplicate, key: str | None) -> Exception:
+    """Turn the Duplicate of an idempotency key into AlreadyCommitted; give any other back."""
+    return AlreadyCommitted(key or "") if error.model == COMMITTED.model else error

@@ -1,0 +1,127 @@
+"""The mapper of one model over one store: its codec, its kept plans, and the changes that its operations mean.
+
+Knows models, plans and the waist's words; must not know transactions or repositories.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ..errors import ValueRefused
+from ..model.field import FieldSpec
+from ..model.model import Model
+from ..query.evaluate import Comparables, is_after, matcher, sort_keys
+from ..query.plan import Plan
+from ..query.planner import Query, plan
+from ..query.predicate import Compare
+from ..schema.catalog import Catalog
+from ..schema.encoding import check_entries
+from ..schema.schema import Collection, Schema
+from ..store.protocol import Insert, Patch, Replace, Store, Values
+from .codec import ModelCodec
+
+_REVISIONS = random.Random()
+os.register_at_fork(after_in_child=_REVISIONS.seed)
+
+
+def new_revision() -> int:
+    """Make a revision: 63 random bits, unique for each write."""
+    return _REVISIONS.getrandbits(63)
+
+
+class Mapper:
+    """What the repositories of one model share, whatever view they belong to."""
+
+    def __init__(self, model: Model, collection: Collection, schema: Schema, store: Store) -> None:
+        self.model = model
+        self.collection = collection
+        self.codec = ModelCodec(model, store.forms)
+        self.name = model.name
+        self.plans: dict[Any, Plan] = {}
+        self.cls = model.cls
+        self.key_names = collection.key
+        self.single_key = collection.key[0] if len(collection.key) == 1 else None
+        self.live = Compare(model.cls, "deleted", "eq", False, optional=False) if collection.live else None
+        self.dead = Compare(model.cls, "deleted", "eq", True, optional=False) if collection.live else None
+        self.key_places = collection.key_positions
+        self.comparables: Comparables = {
+            spec.name: spec.type.dump
+            for spec in model.fields
+            if spec.type.enum is not None or spec.type.kind in ("ip", "network")
+        }
+        referrers = schema.referrers(collection.name) if collection.name in schema else ()
+        entries = len(collection.indexes) + len(collection.uniques)
+        references = len(collection.references)
+        # What each kind of change counts against the limit of one step, at most: the same on every store.
+        self.insert_cost = 2 + entries + 2 * references
+        self.replace_cost = 2 + 2 * entries + 3 * references
+        self.delete_cost = 2 + entries + references + len(referrers)
+        self.created = model.stamped("created")
+        self.updated = model.stamped("updated")
+        self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
+        self.scope: FieldSpec | None = model.scope
+        self._check_entries = check_entries(collection)
+
+    def plan_for(self, key: Any, query: Callable[[], Query], catalog: Catalog) -> Plan:
+        """Give the kept plan of a query's shape, or make it."""
+        kept = self.plans.get(key)
+        if kept is None:
+            kept = plan(query(), catalog)
+            kept.codec = self.codec
+            kept.matches = matcher(kept.where, self.comparables)
+            kept.sort_keys = sort_keys(kept.order, self.comparables)
+            kept.is_after = is_after(kept.order, self.comparables)
+            self.plans[key] = kept
+        return kept
+
+    def key_of(self, record: Any) -> Any:
+        """Give a record's key as callers write it: the value, or a tuple of them."""
+        if self.single_key is not None:
+            return getattr(record, self.single_key)
+        return tuple(getattr(record, name) for name in self.key_names)
+
+    def key_values(self, key: Any) -> tuple[Any, ...]:
+        """Check a key as callers write it and give its parts as Python values; raise ValueRefused."""
+        parts = (key,) if self.single_key is not None else key
+        if not isinstance(parts, tuple) or len(parts) != len(self.key_names):
+            raise ValueRefused(
+                self.name, ", ".join(self.key_names), f"a key of {len(self.key_names)} parts, as a tuple"
+            )
+        for spec, part in zip(self.model.key, parts, strict=True):
+            self.codec.check(spec, part)
+        return parts
+
+    def bound_key(self, values: Values) -> Values:
+        """Take the bound key out of a record's bound values."""
+        return tuple([values[place] for place in self.key_places])
+
+    def bind(self, record: Any) -> Values:
+        """Check a record and bind its values; raise ValueRefused."""
+        values = self.codec.bind(record)
+        if self._check_entries is not None:
+            self._check_entries(values)
+        return values
+
+    def insert(self, record: Any) -> Insert:
+        """Make the change that stores a new record."""
+        return Insert(self.collection, self.bind(record), new_revision())
+
+    def replace(self, record: Any, expected: int, require: tuple[tuple[str, Any], ...]) -> Replace:
+        """Make the change that stores a record anew if it still is at a revision."""
+        return Replace(self.collection, self.bind(record), new_revision(), expected, require)
+
+    def patch(self, key: Values, sets: dict[str, Any], **parts: Any) -> Patch:
+        """Make the change that sets some fields, given as Python values that were checked."""
+        bound = tuple((name, self.codec.dump(name, value)) for name, value in sets.items())
+        return Patch(self.collection, key, new_revision(), bound, codec=self.codec, **parts)
+
+    def stamps(self, specs: tuple[FieldSpec, ...], now: Callable[[], datetime]) -> dict[str, Any]:
+        """Give the values of some stamps: one instant for all of them."""
+        if not specs:
+            return {}
+        instant = now()
+        return {spec.name: instant for spec in specs}

@@ -1,0 +1,130 @@
+"""The end of records: delete, purge and their kin. writing.py adds what makes and changes records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Conflict, NotFound, UsageError
+from ..model.slotted import REVISION
+from ..query.predicate import Predicate
+from ..store.protocol import Delete
+from .bulk import Bulk
+from .checking import Checking, K, M
+from .reading import Deleted
+from .undo import Undo
+
+
+class Removing(Checking[M, K]):
+    """The removing part of Repository."""
+
+    __slots__ = ()
+
+    def delete(self, target: M | K, /) -> None:
+        """Delete a record, if it is unchanged since it was read, or whatever has this key; softly where the model says so."""
+        mapper = self._reading.mapper
+        if mapper.live is None:
+            self._remove(target, "delete", "no")
+        elif self._reading.tx is not None or isinstance(target, mapper.cls):
+            record = target if isinstance(target, mapper.cls) else self._reading.one(target, "delete")
+            self._soft_delete(record)
+        else:
+            bound = mapper.codec.bind_key(mapper.key_values(target))
+            patch = mapper.patch(bound, self._burial(), require=self._guards())
+            try:
+                self._reading.engine.write([patch], "delete")
+            except NotFound:
+                raise NotFound(mapper.name, target) from None
+
+    def purge(self, target: M | K, /) -> None:
+        """Delete a record for good, soft-deleted or not, and fire the on_delete rules of what refers to it."""
+        self._remove(target, "purge", "any")
+
+    def delete_where(self, *where: Predicate, scan: bool = False) -> int:
+        """Delete every record that matches, and tell how many; needs at least one predicate (or everything())."""
+        return self._delete_all(
+            self._filter(where), "delete_where", scan=scan, soft=self._reading.mapper.live is not None
+        )
+
+    def purge_where(self, *where: Predicate, scan: bool = False, deleted: Deleted = "only") -> int:
+        """Delete every match for good, among the soft-deleted unless told otherwise, and tell how many."""
+        choice: Deleted = deleted if self._reading.mapper.live is not None else "no"
+        return self._delete_all(self._filter(where, choice), "purge_where", scan=scan, soft=False)
+
+    def _delete_all(self, filtered: Predicate, operation: str, *, scan: bool, soft: bool) -> int:
+        if self._reading.tx is None:
+            if soft:
+                return Bulk(self._reading).update(filtered, self._burial(), scan=scan, operation=operation)
+            return Bulk(self._reading).delete(filtered, operation, scan=scan)
+        found = self._reading.many(filtered, operation, scan=scan)
+        for record in found:
+            if soft:
+                self._soft_delete(record)
+            else:
+                self._reading.tx.delete(self._reading.mapper, record, getattr(record, REVISION), ())
+        return len(found)
+
+    def _remove(self, target: Any, operation: str, deleted: Deleted) -> None:
+        reading, mapper = self._reading, self._reading.mapper
+        is_record = isinstance(target, mapper.cls)
+        if is_record and getattr(target, REVISION) is None and reading.tx is None:
+            raise UsageError(f"{mapper.name}: {operation} takes a record that was read or created, or a key")
+        if reading.tx is not None:
+            record = target if is_record else reading.one(target, operation, deleted=deleted)
+            reading.tx.delete(mapper, record, getattr(record, REVISION), self._scope_guard())
+            return
+        key = mapper.codec.key(target) if is_record else mapper.codec.bind_key(mapper.key_values(target))
+        expected = getattr(target, REVISION) if is_record else None
+        try:
+            reading.engine.write([Delete(mapper.collection, key, expected, self._scope_guard())], operation)
+        except (NotFound, Conflict) as error:
+            raise type(error)(mapper.name, mapper.key_of(target) if is_record else target) from None
+
+    def _soft_delete(self, record: Any) -> None:
+        undo = Undo()
+        for name, value in self._burial().items():
+            undo.put(record, name, value)
+        try:
+            self._save(record)
+        except BaseException:
+            undo.undo()
+            raise
+
+    def _burial(self) -> dict[str, Any]:
+        mapper = self._reading.mapper
+        return {"deleted": True, **mapper.stamps((*mapper.deleted, *mapper.updated), self._reading.engine.clock)}
+
+    def _save(self, record: Any, expected: int | None = None) -> None:
+        """Put a changed record in the store, or in line in a transaction; its stamps are set back when that fails."""
+        reading = self._reading
+        mapper = reading.mapper
+        require, undo = self._scope_of(record), self._stamp(record)
+        try:
+            if reading.tx is not None:
+                reading.tx.save(
+                    mapper, record, expected if expected is not None else getattr(record, REVISION), require
+                )
+                return
+            based = expected if expected is not None else getattr(record, REVISION)
+            if based is None:
+                raise UsageError(f"{mapper.name}: save takes a record that was read or created; use create or upsert")
+            change = mapper.replace(record, based, require)
+            try:
+                reading.engine.write([change], "save")
+            except (NotFound, Conflict) as error:
+                raise type(error)(mapper.name, mapper.key_of(record)) from None
+            object.__setattr__(record, REVISION, change.revision)
+        except BaseException:
+            undo.undo()
+            raise
+
+    def _apply(self, record: Any, sets: dict[str, Any]) -> M:
+        """Change a record that a transaction holds, and put it in line."""
+        undo = Undo()
+        for name, value in sets.items():
+            undo.put(record, name, value)
+        try:
+            self._save(record)
+        except BaseException:
+            undo.undo()
+            raise
+        return record  # type: ignore[no-any-return]

@@ -1,0 +1,234 @@
+"""A transaction: what it has read, what it will write, and the one atomic write at its end.
+
+Knows mappers and changes; must not know how a query becomes a plan. No lock is held while Python runs: the commit checks
+every record that was read, and Conflict says that one of them changed.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import AlreadyCommitted, Closed, Conflict, Duplicate, NotFound, UsageError
+from ..model.slotted import REVISION
+from ..query import evaluate
+from ..query.plan import Plan
+from ..store.protocol import Change, Check, Delete, Insert, Replace, Values
+from .engine import Engine, translate_committed
+from .mapper import Mapper
+
+if TYPE_CHECKING:
+    from .reading import Deleted, Reading
+
+Identity = tuple[str, Values]  # collection and bound key
+
+
+@dataclass(slots=True)
+class Pending:
+    """What will become of one record. expected: the revision it was read at; None for one that is new here.
+
+    record: the object the caller holds; state: a copy as it was saved, so that later changes to the object stay out.
+    gone: it will be deleted. change: ready to be sent; None for a record made and deleted in here.
+    """
+
+    mapper: Mapper
+    record: Any
+    state: Any
+    expected: int | None
+    gone: bool
+    change: Change | None
+
+
+class Transaction:
+    """The memory of one transaction. Belongs to one thread."""
+
+    def __init__(self, engine: Engine, idempotency_key: str | None) -> None:
+        self._engine = engine
+        self._key = idempotency_key
+        self._records: dict[Identity, Any] = {}
+        self._seen: dict[Identity, tuple[Mapper, int]] = {}
+        self._pending: dict[Identity, Pending] = {}
+        self._thread = threading.get_ident()
+        self._done = False
+        if idempotency_key is not None:
+            if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= 255:
+                raise UsageError("an idempotency key is a text of 1 to 255 characters")
+            if engine.is_committed(idempotency_key):
+                raise AlreadyCommitted(idempotency_key)
+
+    def _check_open(self) -> None:
+        if self._done:
+            raise Closed("the transaction has ended")
+        if threading.get_ident() != self._thread:
+            raise UsageError("a transaction belongs to the thread that began it")
+
+    # -- reads --
+
+    def known(self, reading: Reading, parts: tuple[Any, ...], deleted: Deleted) -> Any:
+        """Give the object that this transaction already has for a key, or None; raise NotFound when it deleted it."""
+        self._check_open()
+        identity = (reading.mapper.collection.name, reading.mapper.codec.bind_key(parts))
+        pending = self._pending.get(identity)
+        if pending is None and reading.peeking:
+            return None
+        record, state = (pending.record, pending.state) if pending else (self._records.get(identity),) * 2
+        if (pending and pending.gone) or (state is not None and not _visible(reading, state, deleted)):
+            raise NotFound(reading.mapper.name, reading.mapper.key_of(record))
+        return record
+
+    def remember(self, reading: Reading, record: Any) -> Any:
+        """Take note of a record that was read; give the one object that stands for it here."""
+        self._check_open()
+        if reading.peeking:
+            return record
+        mapper = reading.mapper
+        identity = (mapper.collection.name, mapper.codec.key(record))
+        kept = self._records.setdefault(identity, record)
+        if identity not in self._seen and identity not in self._pending:
+            self._seen[identity] = (mapper, getattr(record, REVISION))
+        return kept
+
+    def pending_in(self, mapper: Mapper) -> int:
+        """Count the changes of one collection that are waiting."""
+        self._check_open()
+        return sum(1 for collection, _ in self._pending if collection == mapper.collection.name)
+
+    def overlay(
+        self, reading: Reading, rows: list[Any], plan: Plan, values: Values, after: Values | None, limit: int | None
+    ) -> list[Any]:
+        """Lay this transaction's own changes over the records that the store gave for a plan."""
+        self._check_open()
+        mapper = reading.mapper
+        mine = {i: p for i, p in self._pending.items() if i[0] == mapper.collection.name}
+        if not mine:
+            return [self.remember(reading, row) for row in rows]
+        assert plan.matches is not None
+        assert plan.is_after is not None
+        found = [row for row in rows if (mapper.collection.name, mapper.codec.key(row)) not in mine]
+        own = {
+            id(p.state): p.record
+            for p in mine.values()
+            if not p.gone and plan.matches(p.state, values) and (after is None or plan.is_after(p.state, after))
+        }
+        found += [p.state for p in mine.values() if id(p.state) in own]
+        evaluate.sort(found, plan.order, plan.sort_keys)
+        return [own[id(r)] if id(r) in own else self.remember(reading, r) for r in found[:limit]]
+
+    # -- writes --
+
+    def create(self, mapper: Mapper, record: Any) -> None:
+        """Put a new record in line; raise Duplicate when this transaction already has one with its key."""
+        self._check_open()
+        change = mapper.insert(record)
+        identity = (mapper.collection.name, mapper.bound_key(change.values))
+        there = self._pending.get(identity)
+        if there is not None and there.gone and there.expected is not None:
+            # Deleted and made again in one step: for the store that is one record replaced.
+            replaced = mapper.replace(record, there.expected, ())
+            self._pending[identity] = Pending(mapper, record, copy.copy(record), there.expected, False, replaced)
+        elif (there is not None and not there.gone) or identity in self._seen:
+            raise Duplicate(mapper.name, mapper.key_names)
+        else:
+            self._pending[identity] = Pending(mapper, record, copy.copy(record), None, False, change)
+        self._records[identity] = record
+
+    def save(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
+        """Put a changed record in line. expected: the revision that the object, or the caller, names."""
+        self._check_open()
+        identity = (mapper.collection.name, mapper.codec.key(record))
+        there = self._pending.get(identity)
+        if there is not None and there.gone:
+            raise Conflict(mapper.name, mapper.key_of(record))
+        if there is not None and there.expected is None:
+            change: Change = mapper.insert(record)
+        else:
+            base = there.expected if there is not None else expected
+            if base is None:
+                raise UsageError(f"{mapper.name}: save takes a record that was read or created; use create or upsert")
+            seen = self._seen.get(identity)
+            if (seen is not None and seen[1] != base) or (there is not None and expected not in (None, base)):
+                raise Conflict(mapper.name, mapper.key_of(record))
+            change = mapper.replace(record, base, require)
+        based = there.expected if there is not None else expected
+        self._pending[identity] = Pending(mapper, record, copy.copy(record), based, False, change)
+        self._records[identity] = record
+
+    def delete(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
+        """Put a deletion in line."""
+        self._check_open()
+        key = mapper.codec.key(record)
+        identity = (mapper.collection.name, key)
+        there = self._pending.get(identity)
+        if there is not None and there.gone:
+            raise NotFound(mapper.name, mapper.key_of(record))
+        based = there.expected if there is not None else expected
+        change = (
+            None if there is not None and there.expected is None else Delete(mapper.collection, key, based, require)
+        )
+        if change is None:
+            del self._pending[identity]  # made in here and deleted in here: nothing happened
+            self._records.pop(identity, None)
+            return
+        self._pending[identity] = Pending(mapper, record, copy.copy(record), based, True, change)
+
+    # -- the end --
+
+    def commit(self) -> None:
+        """Write everything in one atomic step, with a check of each record read; raise Conflict and the like."""
+        self._check_open()
+        self._done = True
+        changes = self._checks() + [p.change for p in self._pending.values() if p.change is not None]
+        if self._key is not None:
+            first = next((n for n, c in enumerate(changes) if isinstance(c, Insert)), len(changes))
+            changes.insert(first, self._engine.committed(self._key))
+        if not changes:
+            return
+        self._engine.check_size(changes)
+        try:
+            self._engine.write(changes, "commit")
+        except Duplicate as error:
+            raise translate_committed(error, self._key) from None
+        for pending in self._pending.values():
+            if isinstance(pending.change, (Insert, Replace)):
+                object.__setattr__(pending.record, REVISION, pending.change.revision)
+
+    def recheck(self) -> None:
+        """Raise Conflict when a record that was read has changed since: what it led to need not be believed."""
+        checks = self._checks()
+        if checks:
+            self._engine.write(checks, "recheck")
+
+    def _checks(self) -> list[Change]:
+        return [
+            Check(mapper.collection, identity[1], revision)
+            for identity, (mapper, revision) in self._seen.items()
+            if identity not in self._pending
+        ]
+
+    def end(self) -> None:
+        """Forget everything; nothing is written."""
+        self._done = True
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the transaction has ended."""
+        return self._done
+
+
+def _visible(reading: Reading, state: Any, deleted: Deleted) -> bool:
+    """Tell whether a record is in scope, and live or deleted as wanted."""
+    mapper = reading.mapper
+    scope = mapper.scope
+    if reading.scope is not None and scope is not None and getattr(state, scope.name) != reading.scope_value:
+        return False
+    if mapper.live is None or deleted == "any":
+        return True
+    return bool(state.deleted) == (deleted == "only")
+
+
+def require_of(mapper: Mapper, pairs: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+    """Bind the (field, value) pairs that a stored record must have."""
+    return tuple((name, mapper.codec.dump(name, value)) for name, value in pairs)

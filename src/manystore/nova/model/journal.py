@@ -1,0 +1,35 @@
+"""How far a replay has come: written in the same step as what it tells of, so that it is never wrong."""
+
+from __future__ import annotations
+
+from manystore import field, model
+
+from .record import NovaRecord
+
+
+@model(collection="journals", small=True)
+class Journal(NovaRecord):
+    """The replay on this store.
+
+    event: the number of the event in work; step: how many of its transactions are committed; the ids: what they made.
+    trace, rows, hosts: what is replayed, so that going on with something else is refused. plane: it stands. The counts are totals.
+    """
+
+    id: int = field(key=True)
+    trace: str = field(max_length=64)
+    rows: int
+    hosts: int
+    plane: bool = False
+    event: int = 0
+    step: int = 0
+    instance_id: int | None = None
+    compute_node_id: int | None = None
+    fixed_ip: str | None = field(default=None, max_length=255)
+    booted: int = 0
+    deleted_instances: int = 0
+    refused_quota: int = 0
+    refused_room: int = 0
+    refused_pool: int = 0
+    operations: int = 0
+    milliseconds: int = 0
+    done: bool = False

@@ -1,0 +1,83 @@
+"""Networks, the interfaces of instances on them, and the addresses those are given."""
+
+from __future__ import annotations
+
+from manystore import field, index, model, ref, related, unique
+
+from .record import NovaRecord
+
+
+@model(
+    collection="networks",
+    soft_delete=True,
+    small=True,  # a few ranges for the whole cloud
+    indexes=[index("project_id"), index("host")],
+    uniques=[unique("vpn_public_address", "vpn_public_port")],
+)
+class Network(NovaRecord):
+    """A range of addresses; free to be taken by a project while project_id is None."""
+
+    id: int = field(key=True, generated=True)
+    label: str | None = field(default=None, max_length=255)
+    injected: bool | None = False
+    cidr: str | None = field(default=None, max_length=255, unique=True)
+    cidr_v6: str | None = field(default=None, max_length=255, unique=True)
+    multi_host: bool | None = False
+    gateway_v6: str | None = field(default=None, max_length=255)
+    netmask_v6: str | None = field(default=None, max_length=255)
+    netmask: str | None = field(default=None, max_length=255)
+    bridge: str | None = field(default=None, max_length=255)
+    bridge_interface: str | None = field(default=None, max_length=255)
+    gateway: str | None = field(default=None, max_length=255)
+    broadcast: str | None = field(default=None, max_length=255)
+    dns1: str | None = field(default=None, max_length=255)
+    dns2: str | None = field(default=None, max_length=255)
+    vlan: int | None = None
+    vpn_public_address: str | None = field(default=None, max_length=255)
+    vpn_public_port: int | None = None
+    vpn_private_address: str | None = field(default=None, max_length=255)
+    dhcp_start: str | None = field(default=None, max_length=255)
+    project_id: str | None = field(default=None, max_length=255)
+    priority: int | None = None
+    host: str | None = field(default=None, max_length=255)
+    uuid: str | None = field(default=None, max_length=36, index=True)
+
+
+@model(collection="virtual_interfaces", indexes=[index("instance_id", "network_id")])
+class VirtualInterface(NovaRecord):
+    """An instance's port on a network, known by its MAC address. It is deleted for real."""
+
+    id: int = field(key=True, generated=True)
+    address: str | None = field(default=None, max_length=255, unique=True)
+    network_id: int | None = ref(Network.id, default=None, on_delete="set_null", index=True)
+    instance_id: int  # no reference since Nova's migration 047
+    uuid: str | None = field(default=None, max_length=36, index=True)
+
+    network: Network | None = related(network_id)
+
+
+@model(
+    collection="fixed_ips",
+    soft_delete=True,
+    indexes=[index("network_id", "reserved", "instance_id", name="pool"), index("network_id", "host")],
+)
+class FixedIp(NovaRecord):
+    """One address of a network.
+
+    Three facts that do not follow from each other: instance_id set: it is an instance's; virtual_interface_id set (and
+    allocated): it is in use on that interface; leased: the DHCP server has handed it out. host: it belongs to a host.
+    """
+
+    id: int = field(key=True, generated=True)
+    address: str | None = field(default=None, max_length=255, index=True)
+    network_id: int | None = ref(Network.id, default=None, on_delete="set_null")
+    virtual_interface_id: int | None = ref(VirtualInterface.id, default=None, on_delete="set_null", index=True)
+    # Deleting an instance for good is refused while it still holds an address.
+    instance_id: int | None = ref(to="Instance.id", default=None, index=True)
+    allocated: bool | None = False
+    leased: bool | None = False
+    reserved: bool | None = False
+    host: str | None = field(default=None, max_length=255)
+
+    network: Network | None = related(network_id)
+    virtual_interface: VirtualInterface | None = related(virtual_interface_id)

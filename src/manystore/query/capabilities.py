@@ -1,0 +1,21 @@
+"""What a store says of itself: facts that the planner reads and the suite proves. Fewer than twenty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Facts of one store."""
+
+    native_filter: bool
+    """The store itself runs residual conditions and sorts; otherwise both run here, on the records that the access gave."""
+    native_aggregate: bool
+    """The store itself counts, groups and adds up."""
+    persistent: bool
+    """The data outlive the last connection."""
+    shared: bool
+    """Several processes may use one database at the same time."""
+    index_trips: int = 1
+    """How often a find by an index waits for the store: 1 where entries and records come together, 2 elsewhere."""

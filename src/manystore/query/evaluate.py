@@ -1,0 +1,137 @@
+"""Conditions, orders and totals worked out in Python, on loaded records: what a store leaves to us, and what memory does.
+
+Knows conditions and attribute access; must not know stores. The functions it makes are kept with the plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from ..errors import ValueRefused
+from ..model.types import INT_MAX, INT_MIN
+from .plan import AllOf, Condition, Ordering, Test, Total
+
+Getter: TypeAlias = Callable[[Any], Any]
+Matches: TypeAlias = Callable[[Any, Sequence[Any]], bool]
+Comparables: TypeAlias = dict[
+    str, Callable[[Any], Any]
+]  # fields whose values do not compare as they are -> their primitive
+
+
+def matcher(condition: Condition, comparables: Comparables) -> Matches:
+    """Make matches(record, values) of a condition."""
+    if isinstance(condition, Test):
+        return _test(condition, comparables.get(condition.field))
+    parts = [matcher(part, comparables) for part in condition.parts]
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(condition, AllOf):
+        return lambda record, values: all([part(record, values) for part in parts])
+    return lambda record, values: any([part(record, values) for part in parts])
+
+
+def _test(test: Test, comparable: Callable[[Any], Any] | None) -> Matches:
+    get, param = attrgetter(test.field), test.param
+    if test.op == "null":
+        return lambda record, _: get(record) is None
+    if test.op == "not_null":
+        return lambda record, _: get(record) is not None
+    if test.op == "eq":
+        return lambda record, values: bool(get(record) == values[param])
+    if test.op == "ne":
+        return lambda record, values: bool(get(record) != values[param])
+    if test.op == "in":
+        return lambda record, values: get(record) in values[param]
+    if test.op == "not_in":
+        return lambda record, values: get(record) not in values[param]
+    if test.op == "prefix":
+        return lambda record, values: (v := get(record)) is not None and v.startswith(values[param])
+    if test.op == "not_prefix":
+        return lambda record, values: (v := get(record)) is None or not v.startswith(values[param])
+    return _ordered(get, test, comparable or _itself)
+
+
+def _ordered(get: Getter, test: Test, comparable: Callable[[Any], Any]) -> Matches:
+    param, op = test.param, test.op
+    if op == "lt":
+        return lambda record, values: (v := get(record)) is not None and comparable(v) < comparable(values[param])
+    if op == "le":
+        return lambda record, values: (v := get(record)) is not None and comparable(v) <= comparable(values[param])
+    if op == "gt":
+        return lambda record, values: (v := get(record)) is not None and comparable(v) > comparable(values[param])
+    return lambda record, values: (v := get(record)) is not None and comparable(v) >= comparable(values[param])
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def sort_keys(order: Sequence[Ordering], comparables: Comparables) -> tuple[Getter, ...]:
+    """Make one function a term, record -> comparable, with None below all values."""
+    return tuple(_sort_key(attrgetter(term.field), comparables.get(term.field, _itself)) for term in order)
+
+
+def _sort_key(get: Getter, comparable: Callable[[Any], Any]) -> Getter:
+    def key(record: Any) -> tuple[bool, Any]:
+        value = get(record)
+        return (False, 0) if value is None else (True, comparable(value))
+
+    return key
+
+
+def is_after(order: Sequence[Ordering], comparables: Comparables) -> Callable[[Any, tuple[Any, ...]], bool]:
+    """Make is_after(record, after): whether a record comes after the values of a cursor."""
+    terms = [(attrgetter(t.field), comparables.get(t.field, _itself), t.descending) for t in order]
+
+    def after_cursor(record: Any, after: tuple[Any, ...]) -> bool:
+        for (get, comparable, descending), there in zip(terms, after, strict=True):
+            value = get(record)
+            here = (False, 0) if value is None else (True, comparable(value))
+            bound = (False, 0) if there is None else (True, comparable(there))
+            if here != bound:
+                return (here < bound) if descending else (here > bound)
+        return False
+
+    return after_cursor
+
+
+def sort(records: list[Any], order: Sequence[Ordering], keys: Sequence[Getter], presorted: int = 0) -> None:
+    """Sort records in place by all terms of an order but the first `presorted`, which they are taken to share."""
+    # Stable sorts from the last term to the first: the only way to mix directions over values of any type.
+    for term, key in reversed(list(zip(order, keys, strict=True))[presorted:]):
+        records.sort(key=key, reverse=term.descending)
+
+
+def total(function: Total, values: Iterable[Any], model: str) -> Any:
+    """Work out one aggregate over Python values (for count: over anything). Raises ValueRefused for a sum past 64 bits."""
+    present = [v for v in values if v is not None]
+    if function.function == "count":
+        return len(present)
+    if function.function in ("min", "max"):
+        return (min if function.function == "min" else max)(present, default=None)
+    if function.function == "sum":
+        return checked_sum(present, model, function.field)
+    return mean(exact_sum(present), len(present))
+
+
+def exact_sum(values: Sequence[Any]) -> Any:
+    """Add up without rounding on the way: floats by math.fsum, so that their order does not matter."""
+    return math.fsum(values) if any(isinstance(v, float) for v in values) else sum(values)
+
+
+def checked_sum(values: Sequence[Any], model: str, field: str) -> Any:
+    """Add up; raise ValueRefused when ints pass 64 bits, as SQL stores must."""
+    result = exact_sum(values)
+    if isinstance(result, int) and not INT_MIN <= result <= INT_MAX:
+        raise ValueRefused(model, field, "the sum is outside 64 bits")
+    return result
+
+
+def mean(summed: float | Decimal, number: int) -> float | None:
+    """Give a mean as the float nearest to it; None of nothing. Exact until the last step, so the same everywhere."""
+    return float(Fraction(summed) / number) if number else None

@@ -1,0 +1,21 @@
+"""Operations: values that turn one schema into another. A store carries them out through `alter`.
+
+Knows schemas; must not know stores. Only what the first connect needs is here; migrations add their own kinds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDatabase:
+    """Make every collection of the catalog's schema in an empty store, and store the catalog, at once."""
+
+    catalog: Catalog
+
+
+Operation: TypeAlias = CreateDatabase

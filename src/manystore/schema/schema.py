@@ -1,0 +1,277 @@
+"""What a store must hold: collections, fields, indexes, uniques and references, frozen and neutral to every store.
+
+Knows names, kinds and lengths; must not know Python classes beyond `Schema.of`, nor any store. Stores read this, never models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from ..errors import DeclarationError
+from ..model.field import Among, FieldSpec, OnDelete
+from ..model.model import Model, model_of, owner_of
+from ..model.types import Kind
+
+ENTRY_BYTES = 2600  # a key and an index entry together: what the narrowest store's index row takes
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A stored field. name: the program's word; column: the stored one; length: code points, or bytes of bytes."""
+
+    name: str
+    column: str
+    kind: Kind
+    optional: bool = False
+    length: int | None = None
+    digits: int | None = None
+    scale: int | None = None
+    choices: tuple[str | int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An ordered access path; entries end in the record's key. descending: one flag a field."""
+
+    name: str
+    fields: tuple[str, ...]
+    descending: tuple[bool, ...]
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """A claim on a tuple of values, ignored when one of them is None. among: all records, or the live ones."""
+
+    name: str
+    fields: tuple[str, ...]
+    among: Among = "all"
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A field that holds the key of a record in the target collection."""
+
+    field: str
+    target: str
+    on_delete: OnDelete = "restrict"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The named set of records of one model. model: its name, for messages; live: the soft-delete flag's field."""
+
+    name: str
+    model: str
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    references: tuple[Reference, ...] = ()
+    version: int = 1
+    live: str | None = None
+    scope: str | None = None
+    generated: bool = False
+    small: bool = False
+    _by_name: dict[str, Field] = field(default_factory=dict[str, Field], repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        self._by_name.update({f.name: f for f in self.fields})
+
+    def field(self, name: str) -> Field:
+        """Give a field by the program's word for it; raise KeyError."""
+        return self._by_name[name]
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Give each field's place in the collection's order: the order of bound values and of rows."""
+        return {f.name: place for place, f in enumerate(self.fields)}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Give the stored names of the fields, in the collection's order."""
+        return tuple(f.column for f in self.fields)
+
+    @cached_property
+    def key_positions(self) -> tuple[int, ...]:
+        """Give the places of the key's fields."""
+        return tuple(self.positions[name] for name in self.key)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All collections of a database, sorted by name; those of schema/system.py among them."""
+
+    collections: tuple[Collection, ...]
+
+    @classmethod
+    def of(cls, models: Iterable[type[Any]], system: Iterable[Collection] = ()) -> Schema:
+        """Build the schema of some models (and add system collections); raise DeclarationError when they do not fit."""
+        infos = [model_of(m) for m in models]
+        made = {info.collection: _collection(info, infos) for info in infos}
+        if len(made) < len(infos):
+            names = [info.collection for info in infos]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DeclarationError(f"two models are stored in the collection {twice}")
+        made |= {collection.name: collection for collection in system}
+        schema = cls(tuple(made[name] for name in sorted(made)))
+        for collection in schema.collections:
+            _check_references(schema, collection)
+        return schema
+
+    @cached_property
+    def _by_name(self) -> dict[str, Collection]:
+        return {c.name: c for c in self.collections}
+
+    def collection(self, name: str) -> Collection:
+        """Give a collection by name; raise KeyError."""
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    @cached_property
+    def _referrers(self) -> dict[str, tuple[tuple[Collection, Reference], ...]]:
+        return {
+            target.name: tuple((c, r) for c in self.collections for r in c.references if r.target == target.name)
+            for target in self.collections
+        }
+
+    def referrers(self, target: str) -> tuple[tuple[Collection, Reference], ...]:
+        """Give the collections and references that point at a collection."""
+        return self._referrers[target]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Give 16 hex digits that change when any stored shape does."""
+        return hashlib.sha256(msgspec.json.encode(self.to_primitive(), order="sorted")).hexdigest()[:16]
+
+    def to_primitive(self) -> dict[str, Any]:
+        """Give the schema as JSON values, the form in which the catalog keeps it (docs/format.md)."""
+        return {c.name: _to_primitive(c) for c in self.collections}
+
+    @classmethod
+    def from_primitive(cls, stored: dict[str, Any]) -> Schema:
+        """Read a schema back from the catalog's form."""
+        return cls(tuple(_from_primitive(name, stored[name]) for name in sorted(stored)))
+
+    def differences(self, other: Schema) -> tuple[str, ...]:
+        """Say in sentences how another schema differs from this one, the first differences first."""
+        mine, theirs = self.to_primitive(), other.to_primitive()
+        found = [f"{name} is missing there" for name in mine if name not in theirs]
+        found += [f"{name} is unknown here" for name in theirs if name not in mine]
+        for name in mine:
+            if name in theirs:
+                found += [f"{name}: {part} differ" for part in mine[name] if mine[name][part] != theirs[name].get(part)]
+        return tuple(found)
+
+
+def _to_primitive(collection: Collection) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(
+        {
+            name: getattr(collection, name)
+            for name in collection.__dataclass_fields__
+            if name not in ("_by_name", "name")
+        }
+    )
+    return plain
+
+
+class _Stored(msgspec.Struct):
+    model: str
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    references: tuple[Reference, ...] = ()
+    version: int = 1
+    live: str | None = None
+    scope: str | None = None
+    generated: bool = False
+    small: bool = False
+
+
+def _from_primitive(name: str, stored: dict[str, Any]) -> Collection:
+    parts = msgspec.convert(stored, _Stored)
+    return Collection(name=name, **{part: getattr(parts, part) for part in _Stored.__struct_fields__})
+
+
+def _collection(info: Model, infos: list[Model]) -> Collection:
+    indexes = tuple(_index(info, declared.fields, declared.name, scoped=declared.scoped) for declared in info.indexes)
+    uniques = tuple(_unique(info, declared) for declared in info.uniques)
+    names = [part.name for part in (*indexes, *uniques)]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise DeclarationError(f"{info.name}: two indexes or uniques are called {twice}; give one a name=")
+    return Collection(
+        name=info.collection,
+        model=info.name,
+        fields=tuple(_field(spec) for spec in info.fields),
+        key=tuple(spec.name for spec in info.key),
+        indexes=indexes,
+        uniques=uniques,
+        references=tuple(_reference(info, spec, infos) for spec in info.fields if spec.declared.reference),
+        version=info.version,
+        live="deleted" if info.soft_delete else None,
+        scope=info.scope.name if info.scope else None,
+        generated=info.generated is not None,
+        small=info.small,
+    )
+
+
+def _field(spec: FieldSpec) -> Field:
+    t = spec.type
+    return Field(spec.name, spec.column, t.kind, spec.optional, t.length, t.digits, t.scale, t.choices)
+
+
+def _index(info: Model, declared: tuple[str, ...], name: str | None, *, scoped: bool) -> Index:
+    fields = tuple(part.removeprefix("-") for part in declared)
+    descending = tuple(part.startswith("-") for part in declared)
+    if scoped and info.scope and info.scope.name not in fields:
+        fields, descending = (info.scope.name, *fields), (False, *descending)
+    return Index(name or "by_" + "_".join(fields), fields, descending)
+
+
+def _unique(info: Model, declared: Any) -> Unique:
+    fields = tuple(declared.fields)
+    if declared.scoped and info.scope and info.scope.name not in fields:
+        fields = (info.scope.name, *fields)
+    return Unique(declared.name or "unique_" + "_".join(fields), fields, declared.among)
+
+
+def _reference(info: Model, spec: FieldSpec, infos: list[Model]) -> Reference:
+    assert spec.declared.reference is not None
+    target = spec.declared.reference.target
+    where = f"{info.name}.{spec.name}"
+    if isinstance(target, str):
+        model_name, _, field_name = target.partition(".")
+        found = next((other for other in infos if other.name == model_name), None)
+        if found is None:
+            raise DeclarationError(f"{where}: refers to {target}, which is no model of this database")
+    else:
+        try:
+            cls, field_name = owner_of(target() if callable(target) else target)
+        except TypeError as reason:
+            raise DeclarationError(f"{where}: {reason}") from None
+        found = next((other for other in infos if other.cls is cls), None)
+        if found is None:
+            raise DeclarationError(f"{where}: refers to {cls.__name__}, which is no model of this database")
+    if [part.name for part in found.key] != [field_name]:
+        raise DeclarationError(f"{where}: refers to {found.name}.{field_name}, which is not its whole key")
+    return Reference(spec.name, found.collection, spec.declared.reference.on_delete)
+
+
+def _check_references(schema: Schema, collection: Collection) -> None:
+    for reference in collection.references:
+        mine, target = collection.field(reference.field), schema.collection(reference.target)
+        theirs = target.field(target.key[0])
+        if mine.kind != theirs.kind:
+            raise DeclarationError(
+                f"{collection.model}.{mine.name}: holds {mine.kind}, but {target.model}.{theirs.name} is {theirs.kind}"
+            )

@@ -1,0 +1,73 @@
+"""Store URLs: `sqlite:///file?timeout=5`, `memory://name`. Knows their grammar; must not know which stores there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..errors import URLError
+
+
+@dataclass(frozen=True, slots=True)
+class StoreURL:
+    """A parsed URL. path: what follows the hosts, without its first slash. prefix: keeps several databases apart."""
+
+    scheme: str
+    hosts: tuple[str, ...] = ()
+    path: str = ""
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    options: dict[str, str] = field(default_factory=dict[str, str])
+    prefix: str = ""
+
+    @property
+    def name(self) -> str:
+        """Give what stands in the place of a host: the name of `memory://name`."""
+        return ",".join(self.hosts)
+
+    def __str__(self) -> str:
+        login = f"{self.user or ''}{':***' if self.password else ''}@" if self.user or self.password else ""
+        return f"{self.scheme}://{login}{self.name}{'/' + self.path if self.path else ''}"
+
+    def option(self, name: str, default: float) -> float:
+        """Give a number from the options; raise URLError when it is none, or negative."""
+        text = self.options.get(name)
+        try:
+            value = default if text is None else float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < float("inf"):
+            raise URLError(f"{self.scheme}: the option {name} takes a number, 0 or more")
+        return value
+
+    def allow(self, *names: str) -> None:
+        """Raise URLError for an option that is not among these."""
+        for name in self.options:
+            if name not in names:
+                known = ", ".join(names) or "none"
+                raise URLError(f"{self.scheme}: unknown option {name}; there are: {known}")
+
+
+def parse_url(text: str, prefix: str = "") -> StoreURL:
+    """Parse a store's URL; raise URLError. The text of the error never repeats the URL: it may hold a password."""
+    if not isinstance(text, str):
+        raise URLError(f"a store's URL is a str, not a {type(text).__name__}")
+    scheme, colon, rest = text.partition("://")
+    if not colon or not scheme:
+        raise URLError("a store's URL looks like sqlite:///file.db or memory://")
+    # urlsplit drops the rest of a URL behind a '#', which is an ordinary character in a file's name.
+    parts = urlsplit("//" + rest.replace("#", "%23"))
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    if len({name for name, _ in options}) < len(options):
+        raise URLError(f"{scheme}: an option is given twice")
+    return StoreURL(
+        scheme=scheme.lower(),
+        hosts=tuple(unquote(h) for h in hosts.split(",") if h),
+        path=unquote(parts.path[1:]),
+        user=unquote(user) or None,
+        password=unquote(password) or None,
+        options=dict(options),
+        prefix=prefix,
+    )

@@ -1,0 +1,199 @@
+"""Memory: a key-value store on sorted dicts, and the store that `memory://` opens.
+
+`memory://name` is shared by all of one process that open it, until the last of them is closed; `memory://` is private.
+A forked child goes on with a copy of its own. Nothing outlives the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from itertools import islice
+from threading import Lock
+from typing import ClassVar
+from weakref import WeakSet
+
+from sortedcontainers import SortedDict
+
+from ...errors import EpochChanged
+from ...query.capabilities import Capabilities
+from ...store.url import StoreURL
+from .layout import owner_of
+from .protocol import (
+    CATALOG,
+    Absent,
+    Check,
+    Empty,
+    Exists,
+    Key,
+    Page,
+    Put,
+    Range,
+    Same,
+    Span,
+    Values,
+    epoch_of,
+    token_of,
+)
+from .store import KeyValueStore
+
+
+class Memory:
+    """A KeyValue (protocol.py) in this process. Every verb runs under one lock."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self._spaces: dict[str, SortedDict[str, bytes]] = {}
+        self._epoch = ""
+        _LIVING.add(self)
+
+    def get(self, keys: Sequence[Key], /) -> Values:
+        """Read some values."""
+        spaces = self._spaces
+        with self.lock:
+            if len(keys) == 1:
+                space, name = keys[0]
+                return Values([spaces[space].get(name) if space in spaces else None], self._epoch)
+            return Values([spaces[s].get(name) if s in spaces else None for s, name in keys], self._epoch)
+
+    def scan(
+        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+    ) -> Page:
+        """Read names in order, and the records they lead to."""
+        with self.lock:
+            names = self._names(span, limit, reverse=reverse)
+            if follow is None:
+                return Page(names, [], self._epoch)
+            records = self._spaces.get(follow)
+            if records is None:
+                return Page(names, [None] * len(names), self._epoch)
+            if follow == span.space:
+                return Page(names, [records[name] for name in names], self._epoch)
+            get = records.get
+            return Page(names, [get(owner_of(name)) for name in names], self._epoch)
+
+    def commit(
+        self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], /, *, epoch: str | None
+    ) -> int | None:
+        """Delete and put, if the epoch is in force and every check holds."""
+        spaces = self._spaces
+        with self.lock:
+            if epoch is not None and epoch != self._epoch:
+                raise EpochChanged("the catalog changed since the write was made")
+            for place, check in enumerate(checks):
+                if not self._holds(check):
+                    return place
+            for space, name in deletes:
+                if space in spaces:
+                    spaces[space].pop(name, None)
+            for space, name, value in puts:
+                held = spaces.get(space)
+                if held is None:
+                    held = spaces[space] = SortedDict()
+                held[name] = value
+                if space == CATALOG[0]:
+                    self._epoch = epoch_of(value)
+        return None
+
+    def close(self) -> None:
+        """Let go of nothing: the data go with the last reference to them."""
+
+    def _names(self, span: Span, limit: int | None, *, reverse: bool = False) -> list[str]:
+        held = self._spaces.get(span.space)
+        if held is None:
+            return []
+        names = held.irange(span.low, span.high, inclusive=(True, False), reverse=reverse)
+        return list(names if limit is None else islice(names, limit))
+
+    def _value(self, key: Key) -> bytes | None:
+        held = self._spaces.get(key[0])
+        return None if held is None else held.get(key[1])
+
+    def _holds(self, check: Check) -> bool:
+        if isinstance(check, Same):
+            value = self._value(check.key)
+            return value is not None and token_of(value) == check.token
+        if isinstance(check, Absent):
+            return self._value(check.key) is None
+        if isinstance(check, Exists):
+            return self._value(check.key) is not None
+        if isinstance(check, Empty):
+            held = self._spaces.get(check.space)
+            first = None if held is None else next(held.irange(check.prefix), None)
+            return first is None or not first.startswith(check.prefix)
+        assert isinstance(check, Range)
+        return self._names(check.span, len(check.seen) + 1) == list(check.seen)
+
+
+class MemoryStore(KeyValueStore):
+    """The store of `memory://name` and `memory://`."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        native_filter=False, native_aggregate=False, persistent=False, shared=False
+    )
+
+    def __init__(self, memory: Memory, let_go: Callable[[], None] | None = None) -> None:
+        super().__init__(memory)
+        self._let_go = let_go
+
+    @classmethod
+    def open(cls, url: StoreURL, /) -> MemoryStore:
+        """Open the memory of a name, or a new one; raise URLError for an option, since there are none."""
+        url.allow()
+        name = "/".join(part for part in (url.name, url.path, url.prefix) if part)
+        if not url.name:
+            return cls(Memory())
+        return cls(_SHARED.take(name), lambda: _SHARED.let_go(name))
+
+    def close(self) -> None:
+        """Let go of the memory; the last to do so ends it."""
+        if not self._is_closed and self._let_go is not None:
+            self._let_go()
+        super().close()
+
+
+class _Shared:
+    """The memories of this process that have a name, each with the number of its users."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self._held: dict[str, tuple[Memory, int]] = {}
+
+    def take(self, name: str) -> Memory:
+        with self.lock:
+            memory, users = self._held.get(name) or (Memory(), 0)
+            self._held[name] = (memory, users + 1)
+            return memory
+
+    def let_go(self, name: str) -> None:
+        with self.lock:
+            memory, users = self._held.pop(name)
+            if users > 1:
+                self._held[name] = (memory, users - 1)
+
+
+_LIVING: WeakSet[Memory] = WeakSet()
+_SHARED = _Shared()
+
+
+class _Fork:
+    """Holds every lock while the process forks, so that the child's copies are whole and its locks are free."""
+
+    def __init__(self) -> None:
+        self._held: list[Lock] = []
+
+    def begin(self) -> None:
+        _SHARED.lock.acquire()
+        self._held = [memory.lock for memory in list(_LIVING)]
+        for lock in self._held:
+            lock.acquire()
+
+    def end(self) -> None:
+        for lock in self._held:
+            lock.release()
+        self._held = []
+        _SHARED.lock.release()
+
+
+_FORK = _Fork()
+os.register_at_fork(before=_FORK.begin, after_in_parent=_FORK.end, after_in_child=_FORK.end)

@@ -1,0 +1,135 @@
+"""The inner waist: all that a key-value store must do to be one of ours. A further one is one class and an entry point.
+
+Four verbs: get(keys), scan(span, limit, direction, follow), commit(checks, puts, deletes), close(). A key is a space
+and a name. Names are text, ordered by code point (the order of their UTF-8 too), made of characters that layout.py
+picks. A store sees bytes and names only; it knows no collection, field or plan. It turns every driver error into one of
+errors.py.
+
+**Spaces.** The letter before the colon says how a space is used (layout.py has the list): `r:` records and `c:` the
+catalog have values and are read by name, `r:` also in order of names; `u:` claims have values and are read by name;
+`i:` entries and `b:` references have no values and are read in order.
+
+**Epoch.** The stored catalog (CATALOG) begins with format and epoch; `epoch_of` reads it. get and scan give the epoch
+that was in force when they read: seen in the same atomic step or after it, never before. commit compares it in its own.
+
+**Tokens.** The value of a record begins `{"_revision":"<token>"`, 16 hex digits, and `token_of` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+Key: TypeAlias = tuple[str, str]  # space, name
+Put: TypeAlias = tuple[str, str, bytes]  # space, name, value; b"" in a space without values
+
+CATALOG: Key = ("c:", "catalog")
+_EPOCH = b'"epoch":"'
+
+
+def epoch_of(catalog: bytes | None) -> str:
+    """Read the epoch of a stored catalog; "" when there is none."""
+    if catalog is None:
+        return ""
+    start = catalog.find(_EPOCH, 0, 64) + len(_EPOCH)
+    return catalog[start : start + 16].decode()
+
+
+def token_of(record: bytes) -> str:
+    """Read the token of a stored record."""
+    return record[14:30].decode()
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """The names of a space with low <= name < high. Bounds are only compared: they may hold what no name holds."""
+
+    space: str
+    low: str
+    high: str
+
+
+class Values(msgspec.Struct, gc=False):
+    """What get gives: one value a key, None where nothing is stored."""
+
+    values: list[bytes | None]
+    epoch: str
+
+
+class Page(msgspec.Struct, gc=False):
+    """What scan gives. values: of the records that the names lead to, or empty when nothing was to be followed."""
+
+    names: list[str]
+    values: list[bytes | None]
+    epoch: str
+
+
+class Same(msgspec.Struct, frozen=True, gc=False):
+    """The record is there and still has this token."""
+
+    key: Key
+    token: str
+
+
+class Absent(msgspec.Struct, frozen=True, gc=False):
+    """Nothing is stored under the key."""
+
+    key: Key
+
+
+class Exists(msgspec.Struct, frozen=True, gc=False):
+    """Something is stored under the key."""
+
+    key: Key
+
+
+class Empty(msgspec.Struct, frozen=True, gc=False):
+    """No name of the space begins with the prefix."""
+
+    space: str
+    prefix: str
+
+
+class Range(msgspec.Struct, frozen=True):
+    """The span holds exactly the names that were seen, in this order."""
+
+    span: Span
+    seen: tuple[str, ...]
+
+
+Check: TypeAlias = Same | Absent | Exists | Empty | Range
+
+
+class KeyValue(Protocol):
+    """A store of values under (space, name). Thread-safe."""
+
+    def get(self, keys: Sequence[Key], /) -> Values:
+        """Read some values, in one trip."""
+        ...
+
+    def scan(
+        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+    ) -> Page:
+        """Read at most limit names of a span in order, in one trip or few; fewer only when there are no more.
+
+        reverse: from the span's end.
+        follow: a space of records; with it, also the values of (follow, what stands in each name after its last space).
+        A value may be None: its record went away between two steps of a store that cannot read both at once.
+        """
+        ...
+
+    def commit(
+        self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], /, *, epoch: str | None
+    ) -> int | None:
+        """Delete and put, in one atomic step, if the epoch is in force and all checks hold; None when it is done.
+
+        Otherwise nothing is changed: gives the place of a check that fails, or raises EpochChanged. A key that is both
+        deleted and put is there in the end. epoch None: not compared (only for making the database). Whether a broken
+        connection carried the commit out is found out in here; OutcomeUnknown when that cannot be.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of every connection. Calling it twice is fine."""
+        ...

@@ -1,0 +1,51 @@
+"""Writing over any key-value store: tries at one atomic step, until it is done or something of the caller's is wrong.
+
+A check that fails says only that somebody was faster or that the write is refused; a thorough try tells which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import NotFound, OutOfBounds, Unavailable, WriteRefused
+from ...store.protocol import Change, Written
+from .claim import Claims
+from .entries import Keeper
+from .protocol import KeyValue
+from .referrers import Referrers
+from .step import Raced, Step
+
+_TRIES = 100
+
+
+def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change]) -> Written:
+    """Carry out all changes in one commit, or raise what store/protocol.py says."""
+    trips, is_thorough = 0, False
+    for _ in range(_TRIES):
+        step = Step(kv, keeper, changes, is_thorough=is_thorough)
+        try:
+            _prepare(step)
+        except Raced:
+            is_done = False
+        except (WriteRefused, NotFound, OutOfBounds):
+            if is_thorough or step.is_sure:
+                raise
+            is_done = False
+        else:
+            is_done = kv.commit(step.checks, step.puts, step.deletes, epoch=keeper.epoch) is None
+            trips += 1
+        trips += step.trips
+        if is_done:
+            return Written(step.results(), trips)
+        is_thorough = True
+    raise Unavailable(f"other writers were faster {_TRIES} times; nothing was written")
+
+
+def _prepare(step: Step) -> None:
+    step.open()
+    if step.gone:
+        Referrers(step).apply()
+    step.look_ahead()
+    step.judge_references()
+    step.close()
+    Claims(step).judge()

@@ -1,0 +1,219 @@
+"""Reading: one plan made ready to run; which statements, how often, and when their answer may be believed.
+
+A row proves the epoch, since each statement asks for it; an answer without rows proves nothing, and is confirmed by a
+second, short statement. select.py builds the statements, operands.py binds the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from ...errors import TooManyExamined, ValueRefused
+from ...query.plan import Access, Claimed, Lookup, Plan, Total, Union
+from ...store.protocol import Read, Values
+from .condition import Cursor
+from .dialect import Statement
+from .operands import Operands, Sizes
+from .reader import Reader, Row, changed
+from .select import HALF, Form, Selects, Shape
+
+Most: TypeAlias = tuple[int, tuple[int, ...]]
+_INT_LOW, _INT_HIGH = -(2**63), 2**63 - 1
+
+
+class Reading:
+    """One plan, ready to run."""
+
+    def __init__(self, plan: Plan, reader: Reader) -> None:
+        self.plan = plan
+        self.reader = reader
+        self._selects = Selects(plan, reader.layout)
+        self.operands = Operands(plan, self._selects)
+        self._kept: dict[Shape, Statement] = {}
+        self._load = plan.codec.load
+        self._most = _most(plan.access)
+        # A read by a key or a unique skips all that prepares for many rows: it is the commonest, and the one that is
+        # measured against two lines of hand-written code.
+        is_point = self._most == (1, ()) and plan.output == "records" and self.operands.is_flat
+        self._point = self._selects.statement(Shape("plain", limited=False)) if is_point else None
+
+    def run(self, values: Values, epoch: str, limit: int | None, after: Values | None, cap: int | None) -> Read:
+        """Read, and give what the plan's output asks for."""
+        if self._point is not None and after is None and limit != 0:
+            return self._one(self._point, values, epoch)
+        if cap is not None and self._most is not None and self._most_records(values) <= cap:
+            cap = None
+        call = _Call(self, values, epoch, limit, after, cap)
+        output = self.plan.output
+        if output == "count":
+            return self._count(call)
+        if output == "exists":
+            return self._exists(call)
+        if output == "groups":
+            return self._groups(call)
+        return self._records(call)
+
+    def _one(self, statement: Statement, values: Values, epoch: str) -> Read:
+        pool = [epoch, None, None, *values]
+        for param, dump in self.operands.dumps:
+            pool[3 + param] = dump(pool[3 + param])
+        row = self.reader.row(statement.text, statement.bind(pool), epoch)
+        if row is not None:
+            return Read([self._load(row)], 1, 1)
+        self.reader.confirm(epoch)
+        return Read([], 0, 2)
+
+    def statement(self, shape: Shape) -> Statement:
+        """Give the kept statement of a shape."""
+        found = self._kept.get(shape)
+        if found is None:
+            found = self._kept[shape] = self._selects.statement(shape)
+        return found
+
+    def _most_records(self, values: Values) -> int:
+        assert self._most is not None
+        single, lists = self._most
+        return single + sum(len(values[param]) for param in lists)
+
+    def _records(self, call: _Call) -> Read:
+        limit, cap = call.limit, call.cap
+        if cap is not None and self._selects.presorted:
+            rows = self._presorted(call, cap)
+        else:
+            if cap is not None:
+                call.check_cap(cap)  # before a limit can be filled, all that the access yields must be sorted
+            rows = call.rows("plain", limit)
+        if not rows:
+            call.confirm()
+        examined = max(call.examined, len(rows))
+        if self.plan.output == "rows":
+            return Read(rows if self.plan.columns else [() for _ in rows], examined, call.trips)
+        return Read(list(map(self._load, rows)), examined, call.trips)
+
+    def _presorted(self, call: _Call, cap: int) -> list[Row]:
+        limit = call.limit
+        if self.plan.residual is None:
+            rows = call.rows("plain", cap + 1 if limit is None else min(limit, cap + 1))
+            if len(rows) > cap:
+                raise TooManyExamined(self.plan.collection.model, cap)
+            return rows
+        rows = call.rows("capped", limit, cap)
+        if limit is None or len(rows) < limit:
+            call.check_cap(cap)
+        return rows
+
+    def _count(self, call: _Call) -> Read:
+        if call.cap is None:
+            epoch, number = call.rows("plain", None)[0]
+            examined = number
+        else:
+            epoch, number, examined = call.rows("capped", None, call.cap + 1)[0]
+        call.prove(epoch)
+        if call.cap is not None and examined > call.cap:
+            raise TooManyExamined(self.plan.collection.model, call.cap)
+        return Read([number], examined, call.trips)
+
+    def _exists(self, call: _Call) -> Read:
+        is_capped = call.cap is not None and self.plan.residual is not None
+        epoch, found = call.rows("capped" if is_capped else "plain", None, call.cap)[0]
+        call.prove(epoch)
+        if is_capped and not found:
+            assert call.cap is not None
+            call.check_cap(call.cap)
+        return Read([bool(found)], max(call.examined, found), call.trips)
+
+    def _groups(self, call: _Call) -> Read:
+        if call.cap is not None:
+            call.check_cap(call.cap)
+        rows = call.rows("plain", None)
+        number = sum(row[0] for row in rows)
+        if number == 0:
+            call.confirm()
+        examined = max(call.examined, number)
+        return Read([self._group(row) for row in rows], examined, call.trips)
+
+    def _group(self, row: Row) -> tuple[Row, Row]:
+        width = 1 + len(self.plan.columns)
+        parts = iter(row[width:])
+        return row[1:width], tuple([self._total(total, parts) for total in self.plan.totals])
+
+    def _total(self, total: Total, parts: Iterator[Any]) -> Any:
+        if total.function in ("count", "min", "max"):
+            return next(parts)
+        kind = self.plan.collection.field(total.field).kind
+        if kind == "float":
+            summed, number = next(parts) or 0.0, next(parts)
+            return (summed, number) if total.function == "avg" else summed
+        high, low, number = next(parts) or 0, next(parts) or 0, next(parts)
+        whole = (high << HALF) + low
+        if total.function == "avg":
+            return whole, number
+        if kind == "int" and not _INT_LOW <= whole <= _INT_HIGH:
+            raise ValueRefused(self.plan.collection.model, total.field, "the sum is outside 64 bits")
+        return whole
+
+
+class _Call:
+    """One read under way: its values bound, its statements counted. A row that came back proves its epoch."""
+
+    __slots__ = ("_after", "_endless", "_pool", "_reading", "_sizes", "cap", "epoch", "examined", "limit", "trips")
+
+    def __init__(
+        self, reading: Reading, values: Values, epoch: str, limit: int | None, after: Values | None, cap: int | None
+    ) -> None:
+        self._reading = reading
+        self.epoch = epoch
+        self.limit = limit
+        self.cap = cap
+        self.examined = 0
+        self.trips = 0
+        operands = reading.operands
+        bound = operands.bound(values)
+        self._pool: list[Any] = [*bound]
+        self._after: Cursor | None = None if after is None else operands.cursor(self._pool, bound, after)
+        self._sizes: Sizes = operands.lists(self._pool, values)
+        self._endless: frozenset[int] = operands.ends(self._pool, values)
+
+    def rows(self, form: Form, limit: int | None, cap: int | None = None) -> list[Row]:
+        """Run one of the plan's statements. cap: the limit of its inner SELECT, where it has one."""
+        self.trips += 1
+        reading = self._reading
+        statement = reading.statement(Shape(form, limit is not None, self._sizes, self._endless, self._after))
+        return reading.reader.rows(statement.text, statement.bind([self.epoch, limit, cap, *self._pool]), self.epoch)
+
+    def prove(self, epoch: str | None) -> None:
+        """Compare the epoch that came with an answer."""
+        if epoch != self.epoch:
+            raise changed()
+
+    def check_cap(self, cap: int) -> None:
+        """Count what the access yields; raise TooManyExamined when that is more than the cap."""
+        epoch, self.examined = self.rows("probe", None, cap + 1)[0]
+        self.prove(epoch)
+        if self.examined > cap:
+            raise TooManyExamined(self._reading.plan.collection.model, cap)
+
+    def confirm(self) -> None:
+        """Ask for the epoch in force."""
+        self.trips += 1
+        self._reading.reader.confirm(self.epoch)
+
+
+def _most(access: Access) -> Most | None:
+    """Say how many records an access can yield: a number, and the parameters whose lists add to it; None: any number."""
+    if isinstance(access, Claimed):
+        return 1, ()
+    if isinstance(access, Lookup):
+        test = access.tests[0]
+        return (0, (test.param,)) if test.op == "in" else (1, ())
+    if not isinstance(access, Union):
+        return None
+    single, lists = 0, list[int]()
+    for part in access.parts:
+        most = _most(part)
+        if most is None:
+            return None
+        single += most[0]
+        lists += most[1]
+    return single, tuple(lists)

@@ -1,0 +1,1 @@
+"""The conformance suite, for manystore and for the authors of stores."""

@@ -1,0 +1,106 @@
+"""The pytest plug-in of the suite: the option --store, its fixtures, and the marks that gate a test by capability.
+
+`pytest -p manystore.testing.plugin --pyargs manystore.testing.suite --store URL` runs the suite against any store; a test
+file may instead say `STORE = "URL"` and import the suite. A test never asks which store it runs on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from manystore.store.registry import known
+from manystore.testing import provision
+from manystore.testing.suite.models import Cloud, Library, Samples
+
+DEFAULT_STORE = "memory:"
+# A loaded machine makes slow examples, not wrong ones; the same seeds every time, so that a failure can be repeated.
+settings.register_profile(
+    "manystore",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+class Clock:
+    """A clock that the test moves; every look takes a microsecond."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2011, 11, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
+        return self.now
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --store."""
+    parser.addoption("--store", metavar="URL", default=None, help="the store that manystore's suite is run against")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks and choose hypothesis's settings."""
+    config.addinivalue_line("markers", "needs(capability): fails, and must fail, on a store that states it lacks this")
+    config.addinivalue_line("markers", "soak: runs for minutes, to find what is rare")
+    settings.load_profile("manystore")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Turn needs(...) into strict expected failures: a gap that healed, or was never one, is news."""
+    for item in items:
+        for mark in item.iter_markers("needs"):
+            capabilities = known()[_url(item).partition(":")[0]].load().capabilities
+            stated = {f.name for f in dataclasses.fields(capabilities)}
+            assert stated.issuperset(mark.args), f"{item.nodeid}: no such capability as {mark.args}"
+            if lacking := [name for name in mark.args if not getattr(capabilities, name)]:
+                item.add_marker(pytest.mark.xfail(reason=f"the store is not {', '.join(lacking)}", strict=True))
+
+
+def _url(item: pytest.Item) -> str:
+    module = item.getparent(pytest.Module)
+    assert module is not None
+    return str(getattr(module.obj, "STORE", None) or item.config.getoption("--store") or DEFAULT_STORE)
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of the store under test: what its file says, else --store."""
+    return _url(request.node)
+
+
+@pytest.fixture
+def place(store_url: str, tmp_path: Path) -> Iterator[provision.Place]:
+    """A fresh place on the store under test."""
+    with provision.place(store_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock that the databases below were given."""
+    return Clock()
+
+
+@pytest.fixture
+def library(place: provision.Place, clock: Clock) -> Library:
+    """An empty library."""
+    return place.connect(Library, clock=clock)
+
+
+@pytest.fixture
+def cloud(place: provision.Place, clock: Clock) -> Cloud:
+    """An empty cloud."""
+    return place.connect(Cloud, clock=clock)
+
+
+@pytest.fixture
+def samples(place: provision.Place) -> Samples:
+    """An empty collection of samples."""
+    return place.connect(Samples)

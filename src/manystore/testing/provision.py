@@ -1,0 +1,75 @@
+"""A fresh, isolated place for each test, for each URL scheme. A store author adds a scheme with one function.
+
+Knows URLs and how to connect to them; must not know models or what is tested.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from manystore import Call, Database
+
+D = TypeVar("D", bound=Database)
+Provide: TypeAlias = Callable[[str, str, Path], tuple[str, str]]
+"""(URL given with --store, a name not used before, an empty directory) -> URL and prefix of a fresh place."""
+
+_NUMBERS = itertools.count(1)
+
+
+class Place:
+    """Where one test keeps its data: connect() as often as several programs would; all are closed at the end."""
+
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self.url = url
+        self.prefix = prefix
+        self.calls: list[Call] = []
+        self._opened: list[Database] = []
+
+    def connect(self, database: type[D], **options: Any) -> D:
+        """Connect to this place; every call that is made there is added to `calls`."""
+        opened = database.connect(self.url, **{"prefix": self.prefix, "on_call": self.calls.append, **options})
+        self._opened.append(opened)
+        return opened
+
+    def close(self) -> None:
+        """Close all that connect() gave."""
+        while self._opened:
+            self._opened.pop().close()
+
+
+def _file(url: str, name: str, directory: Path) -> tuple[str, str]:
+    """A file of its own for each place; whether writes reach the disk is tested elsewhere."""
+    options = url.partition("?")[2] or "durability=off"
+    return f"{url.partition(':')[0]}:///{directory / name}.db?{options}", ""
+
+
+def _process(url: str, name: str, directory: Path) -> tuple[str, str]:
+    """A name in this process's memory."""
+    del directory
+    return f"{url.partition(':')[0]}://{name}", ""
+
+
+def _prefixed(url: str, name: str, directory: Path) -> tuple[str, str]:
+    """A prefix of its own on a server that others use as well."""
+    del directory
+    return url, f"{name}_"
+
+
+SCHEMES: dict[str, Provide] = {"sqlite": _file, "memory": _process}
+"""How a fresh place is made; schemes that are not named here get a prefix on the URL they were given with."""
+
+
+@contextmanager
+def place(url: str, directory: Path) -> Iterator[Place]:
+    """Give a fresh place on the store of a URL (for known schemes `sqlite:` or `memory:` says enough)."""
+    provide = SCHEMES.get(url.partition(":")[0], _prefixed)
+    made = Place(*provide(url, f"t{os.getpid()}x{next(_NUMBERS)}", directory))
+    try:
+        yield made
+    finally:
+        made.close()
