@@ -38,7 +38,7 @@ class Checking(Generic[M, K]):
     def _prepare_new(self, records: Sequence[Any]) -> Undo:
         """Fill generated keys, stamps and scope of new records; give what takes them back."""
         reading, mapper = self._reading, self._reading.mapper
-        undo, generated = Undo(), mapper.model.generated
+        undo, generated = Undo(), mapper.generated
         stamps = mapper.stamps(mapper.created, reading.engine.clock)
         for record in records:
             self._scope_of(record)
@@ -82,8 +82,6 @@ class Checking(Generic[M, K]):
         return sets
 
     def _filter(self, where: Sequence[Predicate], deleted: Deleted = "no") -> Predicate:
-        if not where:
-            raise UsageError("a filter is needed; everything() says that all records are meant")
         filtered = self._reading.where(where, deleted)
         assert filtered is not None
         return filtered

@@ -7,6 +7,7 @@ class Library(Database):
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 import time
@@ -66,9 +67,9 @@ class Database:
     ) -> Self:
         """Open the database at a URL; make it when the store is empty.
 
-        clock makes the stamps; wait is what every pause goes through (seconds); on_call is told of each call of the store;
-        prefix keeps several databases apart in one server. Raises URLError, MissingDriver, NotADatabase, SchemaMismatch,
-        ProgramTooOld or Unavailable.
+        clock makes the stamps; wait is what every pause goes through (seconds); on_call is told of each call of the
+        store; prefix keeps several databases apart in one server. Raises URLError, MissingDriver, NotADatabase,
+        SchemaMismatch, ProgramTooOld or Unavailable.
         """
         repositories = cls._find_repositories()
         parsed, limits = _limits(parse_url(url, prefix))
@@ -104,9 +105,14 @@ class Database:
         cls._repositories = found
         return found
 
-    def __getattr__(self, name: str) -> Any:
-        # Repositories are made when first asked for: a transaction touches few of many.
-        declared = type(self)._repositories.get(name)  # noqa: SLF001
+    if not typing.TYPE_CHECKING:  # a checker that saw it would take any misspelt repository
+
+        def __getattr__(self, name: str) -> Any:
+            return self._repository(name)
+
+    def _repository(self, name: str) -> Any:
+        # Made when first asked for: a transaction touches few repositories of many.
+        declared = self._repositories.get(name)
         if declared is None:
             raise AttributeError(f"{type(self).__name__} has no repository {name}", name=name, obj=self)
         cls, model = declared
@@ -117,17 +123,16 @@ class Database:
 
     @contextmanager
     def transaction(self, *, idempotency_key: str | None = None) -> Iterator[Self]:
-        """Give the same repositories for one atomic step: reads are remembered, writes wait, and all is written at the end.
+        """Give the same repositories for one atomic step: reads are remembered, writes wait until the end.
 
-        Raises Conflict when a record that was read or changed here was changed elsewhere meanwhile. idempotency_key: a text
-        that is remembered with the commit; with one that was committed before, AlreadyCommitted is raised at once.
+        Raises Conflict when a record that was read or changed here was changed elsewhere meanwhile. idempotency_key: a
+        text that is remembered with the commit; when it was committed before, AlreadyCommitted is raised at once.
         """
         if self._tx is not None:
             raise UsageError("a transaction is open already; they do not nest")
         tx = Transaction(self._engine, idempotency_key)
-        view = type(self)(self._engine, tx, self._scope)
         try:
-            yield view
+            yield type(self)(self._engine, tx, self._scope)
             if not tx.is_done:
                 tx.commit()
         finally:
@@ -159,14 +164,17 @@ class Database:
             except (Conflict, UsageError):
                 raise
             except Exception as error:
-                assert view._tx is not None
                 try:
-                    view._tx.recheck()
+                    view._recheck()  # noqa: SLF001 - a view of this same class
                 except Conflict as stale:
                     raise stale from error
                 except ManystoreError:
                     raise error from None
                 raise
+
+    def _recheck(self) -> None:
+        if self._tx is not None:
+            self._tx.recheck()
 
     @property
     def peek(self) -> Self:
@@ -184,7 +192,7 @@ class Database:
         view = type(self)(self._engine, None, value)
         for name, (_, model) in self._repositories.items():
             if model_of(model).scope is not None:
-                getattr(view, name)  # the value is checked against each scope field now, not at the first read
+                view._repository(name)  # noqa: SLF001 - the value is checked against each scope field now, not at the first read
         return view
 
     def forget(self, idempotency_key: str, /) -> None:
@@ -205,7 +213,7 @@ class Database:
 def _hints(cls: type[Database]) -> dict[str, Any]:
     """Resolve the annotations of a Database, also those made inside a function with that function's models."""
     own = {
-        name: note for base in reversed(cls.__mro__) for name, note in base.__dict__.get("__annotations__", {}).items()
+        name: note for base in reversed(cls.__mro__) for name, note in inspect.get_annotations(base).items()
     }
     wanted = {name: note for name, note in own.items() if not name.startswith("_")}
     try:

@@ -107,15 +107,13 @@ class Engine:
             except EpochChanged:
                 self.refresh()
                 raise
-        return self._watched_read(plan, values, operation, limit, after, cap)
+        return self._watched_read(plan, values, operation, limit=limit, after=after, cap=cap)
 
-    def _watched_read(
-        self, plan: Plan, values: Values, operation: str, limit: int | None, after: Values | None, cap: int | None
-    ) -> Read:
+    def _watched_read(self, plan: Plan, values: Values, operation: str, **bounds: Any) -> Read:
         began, failed = time.perf_counter(), None
         result: Read | None = None
         try:
-            result = self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
+            result = self.store.read(plan, values, epoch=self.epoch, **bounds)
         except EpochChanged:
             failed = "EpochChanged"
             self.refresh()

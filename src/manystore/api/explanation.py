@@ -11,7 +11,7 @@ from ..query.predicate import WORDS
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How a query will be read. index: the index walked, if any; residual: what is looked at on each record; "" for none.
+    """How a query will be read. index: the index walked, if any; residual: what is looked at on each record, or "".
 
     round_trips: how often the read waits for the store; sort: the terms that are sorted after reading.
     """

@@ -5,37 +5,39 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from types import MemberDescriptorType
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from ..errors import DeclarationError, UsageError
 from ..model.model import model_of
 from ..query.predicate import Compare
 
-
-class Reader(Protocol):
-    """Reads the records of a model whose field is among some values, deleted ones too if wanted."""
-
-    def __call__(self, cls: type[Any], where: Compare, *, with_deleted: bool) -> list[Any]: ...
+Reader: TypeAlias = Callable[[type[Any], Compare, bool], list[Any]]
+"""Reads a model's records whose field is among some values; the flag asks for soft-deleted ones too."""
 
 
 def load_related(records: Sequence[Any], slots: Iterable[object], cls: type[Any], read: Reader) -> None:
-    """Fill the related slots of records, in the order given; a later slot may belong to records that an earlier one filled."""
+    """Fill related slots in the order given; a later one may belong to records that an earlier one brought."""
     found: dict[type[Any], list[Any]] = {cls: list(records)}
     for slot in slots:
-        if not isinstance(slot, MemberDescriptorType):
-            raise UsageError(
-                f"load= takes related fields written on their class, as in Book.author; not a {type(slot).__name__}"
-            )
-        owner, name = slot.__objclass__, slot.__name__
-        relation = next((r for r in model_of(owner).related if r.name == name), None)
-        if relation is None:
-            raise UsageError(f"load=: {owner.__name__}.{name} is no related record")
+        owner, name, by = _relation(slot)
         if owner not in found:
             raise UsageError(
                 f"load=: {owner.__name__}.{name} belongs to no record read here; name what leads to it first"
             )
-        target = _load_slot(found[owner], owner, name, relation.by, read)
+        target = _load_slot(found[owner], owner, name, by, read)
         found.setdefault(target[0], []).extend(target[1])
+
+
+def _relation(slot: object) -> tuple[type[Any], str, str]:
+    """Give owner, name and declaration of a related slot; raise UsageError for anything else."""
+    if not isinstance(slot, MemberDescriptorType):
+        written = "related fields written on their class, as in load=(Book.author,)"
+        raise UsageError(f"load= takes {written}; not a {type(slot).__name__}")
+    owner, name = slot.__objclass__, slot.__name__
+    relation = next((r for r in model_of(owner).related if r.name == name), None)
+    if relation is None:
+        raise UsageError(f"load=: {owner.__name__}.{name} is no related record")
+    return owner, name, relation.by
 
 
 def _load_slot(
@@ -51,7 +53,7 @@ def _load_slot(
             raise DeclarationError(
                 f"{owner.__name__}.{name}: a list of {target.__name__} is related by one of its fields"
             )
-        return target, _load_many(records, owner, name, target, field_name, read)
+        return target, _load_many(records, owner, name, (target, field_name), read)
     return target, _load_one(records, name, target, field_name, read)
 
 
@@ -59,11 +61,7 @@ def _load_one(records: Sequence[Any], name: str, target: type[Any], field_name: 
     key = model_of(target).key[0]
     wanted = dict.fromkeys(v for r in records if (v := getattr(r, field_name)) is not None)
     # A reference may point at a soft-deleted record.
-    got = (
-        read(target, Compare(target, key.name, "in", tuple(wanted), optional=False), with_deleted=True)
-        if wanted
-        else []
-    )
+    got = read(target, Compare(target, key.name, "in", tuple(wanted), optional=False), True) if wanted else []
     by_key = {getattr(record, key.name): record for record in got}
     put = _putter(records)
     for record in records:
@@ -72,12 +70,13 @@ def _load_one(records: Sequence[Any], name: str, target: type[Any], field_name: 
 
 
 def _load_many(
-    records: Sequence[Any], owner: type[Any], name: str, target: type[Any], field_name: str, read: Reader
+    records: Sequence[Any], owner: type[Any], name: str, related: tuple[type[Any], str], read: Reader
 ) -> list[Any]:
+    target, field_name = related
     key = model_of(owner).key[0].name
     wanted = tuple(dict.fromkeys(getattr(record, key) for record in records))
     spec = model_of(target).field(field_name)
-    got = read(target, Compare(target, field_name, "in", wanted, spec.optional), with_deleted=False) if wanted else []
+    got = read(target, Compare(target, field_name, "in", wanted, spec.optional), False) if wanted else []
     groups: dict[Any, list[Any]] = {value: [] for value in wanted}
     for record in got:
         groups[getattr(record, field_name)].append(record)

@@ -43,6 +43,8 @@ class Mapper:
         self.name = model.name
         self.plans: dict[Any, Plan] = {}
         self.cls = model.cls
+        self.key_specs = model.key
+        self.generated = model.generated
         self.key_names = collection.key
         self.single_key = collection.key[0] if len(collection.key) == 1 else None
         self.live = Compare(model.cls, "deleted", "eq", False, optional=False) if collection.live else None
@@ -86,14 +88,15 @@ class Mapper:
 
     def key_values(self, key: Any) -> tuple[Any, ...]:
         """Check a key as callers write it and give its parts as Python values; raise ValueRefused."""
-        parts = (key,) if self.single_key is not None else key
-        if not isinstance(parts, tuple) or len(parts) != len(self.key_names):
-            raise ValueRefused(
-                self.name, ", ".join(self.key_names), f"a key of {len(self.key_names)} parts, as a tuple"
-            )
-        for spec, part in zip(self.model.key, parts, strict=True):
+        if self.single_key is not None:
+            self.codec.check(self.key_specs[0], key)
+            return (key,)
+        if not isinstance(key, tuple) or len(key) != len(self.key_names):
+            reason = f"a key of {len(self.key_names)} parts, as a tuple"
+            raise ValueRefused(self.name, ", ".join(self.key_names), reason)
+        for spec, part in zip(self.key_specs, key, strict=True):
             self.codec.check(spec, part)
-        return parts
+        return key
 
     def bound_key(self, values: Values) -> Values:
         """Take the bound key out of a record's bound values."""

@@ -168,16 +168,16 @@ class Reading:
         if tx is None:
             return rows
         bound = None if after is None else cursor_values(self.mapper, made.order, after)
-        return tx.overlay(self, rows, made, values, bound, limit)
+        return tx.overlay(self, rows, made, values, after=bound, limit=limit)
 
     def load(self, records: Sequence[Any], slots: Sequence[object]) -> None:
         """Fill related slots: one read a level."""
-        if not slots or not records:
+        if not slots:
             return
         if isinstance(slots, str):
             raise UsageError("load= takes related fields written on their class, as in load=(Book.author,)")
 
-        def read(cls: type[Any], where: Compare, *, with_deleted: bool) -> list[Any]:
+        def read(cls: type[Any], where: Compare, with_deleted: bool) -> list[Any]:  # noqa: FBT001 - loading.py calls it
             other = self.sibling(cls)
             soft = with_deleted and other.mapper.live is not None
             return other.many(other.where([where], "any" if soft else "no"), "load")

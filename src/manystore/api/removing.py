@@ -20,7 +20,7 @@ class Removing(Checking[M, K]):
     __slots__ = ()
 
     def delete(self, target: M | K, /) -> None:
-        """Delete a record, if it is unchanged since it was read, or whatever has this key; softly where the model says so."""
+        """Delete a record, if it is unchanged, or whatever has this key; softly where the model says so."""
         mapper = self._reading.mapper
         if mapper.live is None:
             self._remove(target, "delete", "no")
@@ -39,16 +39,16 @@ class Removing(Checking[M, K]):
         """Delete a record for good, soft-deleted or not, and fire the on_delete rules of what refers to it."""
         self._remove(target, "purge", "any")
 
-    def delete_where(self, *where: Predicate, scan: bool = False) -> int:
+    def delete_where(self, first: Predicate, /, *more: Predicate, scan: bool = False) -> int:
         """Delete every record that matches, and tell how many; needs at least one predicate (or everything())."""
         return self._delete_all(
-            self._filter(where), "delete_where", scan=scan, soft=self._reading.mapper.live is not None
+            self._filter((first, *more)), "delete_where", scan=scan, soft=self._reading.mapper.live is not None
         )
 
-    def purge_where(self, *where: Predicate, scan: bool = False, deleted: Deleted = "only") -> int:
+    def purge_where(self, first: Predicate, /, *more: Predicate, scan: bool = False, deleted: Deleted = "only") -> int:
         """Delete every match for good, among the soft-deleted unless told otherwise, and tell how many."""
         choice: Deleted = deleted if self._reading.mapper.live is not None else "no"
-        return self._delete_all(self._filter(where, choice), "purge_where", scan=scan, soft=False)
+        return self._delete_all(self._filter((first, *more), choice), "purge_where", scan=scan, soft=False)
 
     def _delete_all(self, filtered: Predicate, operation: str, *, scan: bool, soft: bool) -> int:
         if self._reading.tx is None:

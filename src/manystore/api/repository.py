@@ -154,7 +154,7 @@ class Repository(Writing[M, K]):
         scan: bool = False,
         deleted: Deleted = "no",
     ) -> Explanation:
-        """Say how find would read: access, index, residual, sort and round trips. Reads nothing; raises NoAccessPath."""
+        """Say how find would read: access, index, residual, sort, round trips. Reads nothing; raises NoAccessPath."""
         reading = self._reading
         filtered = reading.where(where, deleted)
         plan = reading.plan(filtered, reading.ordering(order_by), limited=limit is not None, scan=scan)

@@ -1,12 +1,11 @@
 """A transaction: what it has read, what it will write, and the one atomic write at its end.
 
-Knows mappers and changes; must not know how a query becomes a plan. No lock is held while Python runs: the commit checks
-every record that was read, and Conflict says that one of them changed.
+Knows mappers and changes; must not know how a query becomes a plan. No lock is held while Python runs: the commit
+checks every record that was read, and Conflict says that one of them changed.
 """
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ class Transaction:
         return sum(1 for collection, _ in self._pending if collection == mapper.collection.name)
 
     def overlay(
-        self, reading: Reading, rows: list[Any], plan: Plan, values: Values, after: Values | None, limit: int | None
+        self, reading: Reading, rows: list[Any], plan: Plan, values: Values, *, after: Values | None, limit: int | None
     ) -> list[Any]:
         """Lay this transaction's own changes over the records that the store gave for a plan."""
         self._check_open()
@@ -128,11 +127,13 @@ class Transaction:
         if there is not None and there.gone and there.expected is not None:
             # Deleted and made again in one step: for the store that is one record replaced.
             replaced = mapper.replace(record, there.expected, ())
-            self._pending[identity] = Pending(mapper, record, copy.copy(record), there.expected, False, replaced)
+            self._pending[identity] = Pending(
+                mapper, record, mapper.codec.copy(record), there.expected, False, replaced
+            )
         elif (there is not None and not there.gone) or identity in self._seen:
             raise Duplicate(mapper.name, mapper.key_names)
         else:
-            self._pending[identity] = Pending(mapper, record, copy.copy(record), None, False, change)
+            self._pending[identity] = Pending(mapper, record, mapper.codec.copy(record), None, False, change)
         self._records[identity] = record
 
     def save(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
@@ -153,7 +154,7 @@ class Transaction:
                 raise Conflict(mapper.name, mapper.key_of(record))
             change = mapper.replace(record, base, require)
         based = there.expected if there is not None else expected
-        self._pending[identity] = Pending(mapper, record, copy.copy(record), based, False, change)
+        self._pending[identity] = Pending(mapper, record, mapper.codec.copy(record), based, False, change)
         self._records[identity] = record
 
     def delete(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
@@ -172,7 +173,7 @@ class Transaction:
             del self._pending[identity]  # made in here and deleted in here: nothing happened
             self._records.pop(identity, None)
             return
-        self._pending[identity] = Pending(mapper, record, copy.copy(record), based, True, change)
+        self._pending[identity] = Pending(mapper, record, mapper.codec.copy(record), based, True, change)
 
     # -- the end --
 

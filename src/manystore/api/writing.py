@@ -76,7 +76,7 @@ class Writing(Removing[M, K]):
         return record
 
     def upsert(self, record: M, /, *, by: Sequence[object] = ()) -> M:
-        """Store a record whether or not there is one with its key, or with its values of a unique: by=(Book.title,)."""
+        """Store a record whether or not its key, or its values of a unique (by=(Book.title,)), are there already."""
         self._check_record(record)
         for _ in range(_CLAIM_ROUNDS):
             there = self._twin(record, by)
@@ -146,7 +146,7 @@ class Writing(Removing[M, K]):
         self.save(record)
 
     def increment(self, key: K, field: float | None, /, by: Any = 1, *, low: Any = None, high: Any = None) -> M:
-        """Add to an int or Decimal field, None counting as 0, and give the record back; raise OutOfBounds below low or above high."""
+        """Add to an int or Decimal field (None counts as 0) and give the record back; OutOfBounds past low or high."""
         reading, spec = self._reading, self._own(field)
         mapper, codec = reading.mapper, reading.mapper.codec
         if spec.type.kind not in ("int", "decimal") or spec.type.enum is not None or spec.key:
@@ -200,12 +200,14 @@ class Writing(Removing[M, K]):
                     continue
         raise Exhausted(mapper.name)
 
-    def update_where(self, *where: Predicate, changes: Sequence[Assignment], scan: bool = False) -> int:
+    def update_where(
+        self, first: Predicate, /, *more: Predicate, changes: Sequence[Assignment], scan: bool = False
+    ) -> int:
         """Change some fields of every record that matches, and tell how many; needs at least one predicate.
 
         Outside a transaction a series of atomic steps: when one fails, the error's `done` says how far it got.
         """
-        sets, filtered = self._sets(changes), self._filter(where)
+        sets, filtered = self._sets(changes), self._filter((first, *more))
         if self._reading.tx is None:
             return Bulk(self._reading).update(filtered, sets, scan=scan)
         found = self._reading.many(filtered, "update_where", scan=scan)

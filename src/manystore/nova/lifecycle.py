@@ -123,7 +123,9 @@ class Lifecycle:
     def _reserve(self, row: Row) -> None:
         project = self.plane.project(row)
         try:
-            self._commit("quota.reserve", lambda tx: tx.quota_use.reserve(project, tx.quota.limits(project), amounts(row)))
+            self._commit(
+                "quota.reserve", lambda tx: tx.quota_use.reserve(project, tx.quota.limits(project), amounts(row))
+            )
         except OutOfBounds:
             refused = self.journal.refused_quota + 1
             self._commit("journal.save", _nothing, finished=True, refused_quota=refused)
@@ -235,7 +237,9 @@ class Lifecycle:
         # Without an address it was the pool that had no room, else the hosts.
         pool = self.journal.refused_pool + (self.journal.fixed_ip is None)
         changes = col(Instance.vm_state).to("error"), col(Instance.task_state).to(None)
-        self._commit("instance.update", lambda tx: _done(tx.instance.update(self._instance_id, *changes)), refused_pool=pool)
+        self._commit(
+            "instance.update", lambda tx: _done(tx.instance.update(self._instance_id, *changes)), refused_pool=pool
+        )
 
     def _refuse_for_room(self, row: Row) -> None:
         self._return_quota(row, refused_room=self.journal.refused_room + 1)

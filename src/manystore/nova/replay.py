@@ -90,9 +90,7 @@ def _find(db: Nova) -> Journal | None:
 
 def _begin(db: Nova, trace: Trace, plane: Plane) -> Journal:
     try:
-        return db.journal.create(
-            Journal(id=_KEY, trace=trace.fingerprint, rows=len(trace.rows), hosts=plane.hosts)
-        )
+        return db.journal.create(Journal(id=_KEY, trace=trace.fingerprint, rows=len(trace.rows), hosts=plane.hosts))
     except Duplicate:
         reason = "the store holds a replay already; go on with it by --resume, or name another store"
         raise ReplayRefused(reason=reason) from None
@@ -112,7 +110,7 @@ def _run(lifecycle: Lifecycle, trace: Trace, events: list[Event], clock: TraceCl
         if progress(lifecycle.journal.event, len(events)):
             raise Stopped
         event = events[lifecycle.journal.event]
-        clock.seconds = event.time
+        clock.set(event.time)
         if event.kind is Kind.REPORT:
             lifecycle.report()
         elif event.kind is Kind.ARRIVAL:

@@ -39,10 +39,14 @@ class TraceClock:
     """The clock of a replay: it stands still while an event is worked on."""
 
     def __init__(self) -> None:
-        self.seconds = 0
+        self._now = _START
 
     def __call__(self) -> datetime:
-        return _START + timedelta(seconds=self.seconds)
+        return self._now
+
+    def set(self, seconds: int) -> None:
+        """Put the clock to a time of the trace."""
+        self._now = _START + timedelta(seconds=seconds)
 
 
 def timeline(rows: Sequence[Row]) -> list[Event]:

@@ -88,7 +88,9 @@ def _rows(name: str, content: bytes) -> Iterator[Row]:
         elif cells:
             row = _row(place, number, cells, places)
             if row.arrival < arrival:
-                raise TraceError(place=place, reason=f"arrival_s: {row.arrival} comes before the row above it, {arrival}")
+                raise TraceError(
+                    place=place, reason=f"arrival_s: {row.arrival} comes before the row above it, {arrival}"
+                )
             arrival, number = row.arrival, number + 1
             yield row
 

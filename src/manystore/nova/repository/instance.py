@@ -21,9 +21,7 @@ class ProjectUse:
     memory_mb: int | None
 
 
-PROJECT_USE = project(
-    ProjectUse, instances=count(), vcpus=sum_(Instance.vcpus), memory_mb=sum_(Instance.memory_mb)
-)
+PROJECT_USE = project(ProjectUse, instances=count(), vcpus=sum_(Instance.vcpus), memory_mb=sum_(Instance.memory_mb))
 
 
 class InstanceRepository(Repository[Instance, int]):

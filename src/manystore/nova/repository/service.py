@@ -58,16 +58,18 @@ class ComputeNodeRepository(Repository[ComputeNode, int]):
             raise ComputeHostNotFound(host=service_id)
         return found
 
-    def first_fit(
-        self, vcpus: int, memory_mb: int, *, largest: tuple[int, int] | None = None
-    ) -> ComputeNode | None:
+    def first_fit(self, vcpus: int, memory_mb: int, *, largest: tuple[int, int] | None = None) -> ComputeNode | None:
         """Give the first node in key order with room for an instance, or None.
 
         largest: the vcpus and memory of the biggest host; with it the store itself passes over hosts that are too full.
         """
-        where = () if largest is None else (
-            col(ComputeNode.vcpus_used) <= largest[0] - vcpus,
-            col(ComputeNode.memory_mb_used) <= largest[1] - memory_mb,
+        where = (
+            ()
+            if largest is None
+            else (
+                col(ComputeNode.vcpus_used) <= largest[0] - vcpus,
+                col(ComputeNode.memory_mb_used) <= largest[1] - memory_mb,
+            )
         )
         last: ComputeNode | None = None
         while page := self.find(*where, order_by=asc(ComputeNode.id), limit=_PAGE, after=last):

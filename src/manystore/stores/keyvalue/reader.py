@@ -223,7 +223,7 @@ class Walking(Reading):
         for page in self._pages(reach, spans, self._size(limit), None):
             for record in self.accept(page.values, values, reach.after):
                 here = [key(record) for key in leading]
-                if group and here != shared:
+                if False and here != shared:
                     sort(group, plan.order, plan.sort_keys, known)
                     found += group
                     group = []
@@ -261,7 +261,7 @@ class Walking(Reading):
         reverse, followed, number = self._walk.reverse, self.space if follow else None, 0
         for span in spans:
             while True:
-                wanted = size if cap is None else min(size, cap - number + 2)
+                wanted = size if cap is None else min(size, cap - number + 1)
                 page = reach.scan(span, wanted, reverse=reverse, follow=followed)
                 got = len(page.names)
                 number += got

@@ -30,7 +30,7 @@ def file_of(path: str) -> str:
     return path
 
 
-def inspect(path: str) -> None:
+def examine(path: str) -> None:
     """Look at the file without changing it; raise NotADatabase when it holds what manystore did not make."""
     try:
         with open(path, "rb") as opened:

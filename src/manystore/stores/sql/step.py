@@ -1,0 +1,205 @@
+"""A step: some changes carried out in one transaction, in the order and with the refusals of store/protocol.py.
+
+Each change is made at once, and looked into only when it found nothing to change. A unique that refuses one is remembered
+while the rest goes on, because what references refuse comes before it. References are looked at in the end state.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from ...errors import Conflict, ManystoreError, MissingReference, Restricted
+from ...schema.schema import Collection, Reference, Schema
+from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace, Values
+from .connections import Connection
+from .diagnosis import Row, refusal, shown_key, taken
+from .mutation import Bound, Mutation
+from .schemas import Known
+from .translate import translate
+
+Place: TypeAlias = tuple[str, Values]  # a record: its collection's name and its key
+
+
+class Step:
+    """One transaction's changes, on a connection that has begun it. trips: statements run so far."""
+
+    def __init__(self, connection: Connection, known: Known, changes: Sequence[Change]) -> None:
+        self._execute = connection.execute
+        self._cursor = connection.cursor
+        self._known = known
+        self._schema: Schema = known.schema
+        self._changes = changes
+        self._named: set[Place] = set()
+        self._pointing: set[tuple[str, Values, str]] = set()  # named records that referred to a deleted one before
+        self._unmade: set[Place] = set()  # what a unique refused: as good as made when references are looked at
+        self._refused: ManystoreError | None = None
+        self.trips = 0
+        self.records: list[Any] = [None] * len(changes)
+
+    def run(self) -> list[Any]:
+        """Carry out all changes; raise what stands first."""
+        numbered = list(enumerate(self._changes))
+        for _, change in numbered:
+            if isinstance(change, Check):
+                self._check(change)
+            else:
+                self._named.add(self._place(change))
+        gone = [change for _, change in numbered if isinstance(change, Delete)]
+        for change in gone:
+            self._change(change, self._of(change).delete(change))
+        deleted = [(c.collection, c.key) for c in gone if self._of(c).referrers]
+        self._follow(deleted, self._named)
+        for at, change in numbered:
+            if isinstance(change, (Replace, Patch)):
+                self._update(at, change)
+        self._insert([change for _, change in numbered if isinstance(change, Insert)])
+        if deleted:
+            self._restrict(deleted)
+        self._check_references()
+        if self._refused is not None:
+            raise self._refused
+        return self.records
+
+    def ask(self, bound: Bound) -> Row | None:
+        """Run a SELECT for its first row."""
+        rows = self._rows(bound)
+        return rows[0] if rows else None
+
+    def _rows(self, bound: Bound) -> list[Row]:
+        self.trips += 1
+        rows: list[Row] = self._execute(*bound).fetchall()
+        return rows
+
+    def _of(self, change: Change) -> Mutation:
+        return self._known.mutation(change.collection)
+
+    def _place(self, change: Insert | Replace | Patch | Delete) -> Place:
+        return change.collection.name, self._of(change).key_of(change)
+
+    def _check(self, change: Check) -> None:
+        found = self.ask(self._of(change).fields_of(change.key, ()))
+        if found is None or found[0] != change.expected:
+            raise Conflict(change.collection.model, shown_key(change.key))
+
+    def _update(self, at: int, change: Replace | Patch) -> None:
+        mutation = self._of(change)
+        if isinstance(change, Replace):
+            self._change(change, mutation.replace(change))
+        else:
+            row = self._change(change, mutation.patch(change))
+            if row is not None:
+                self.records[at] = change.codec.load(row)
+
+    def _change(self, change: Insert | Replace | Patch | Delete, bound: Bound) -> Row | None:
+        """Make one change; give the row that it returns, if it does."""
+        self.trips += 1
+        row: Row | None = None
+        broken: sqlite3.IntegrityError | None = None
+        try:
+            cursor = self._execute(*bound)
+            if isinstance(change, Patch) and change.codec is not None:
+                row = next(iter(cursor.fetchall()), None)
+                made = row is not None
+            else:
+                made = cursor.rowcount == 1
+        except sqlite3.IntegrityError as error:
+            broken, made = error, False
+        if not made:
+            self._refuse(change, broken)
+        return row
+
+    def _refuse(self, change: Insert | Replace | Patch | Delete, broken: sqlite3.IntegrityError | None) -> None:
+        mutation = self._of(change)
+        if reason := refusal(change, mutation, self.ask):
+            raise reason
+        duplicate = taken(change, mutation, self.ask) if broken is not None else None
+        if duplicate is None:
+            raise translate(broken or sqlite3.DatabaseError("a change was not made"))
+        self._unmade.add(self._place(change))
+        self._refused = self._refused or duplicate
+
+    def _insert(self, inserts: list[Insert]) -> None:
+        for _, run in groupby(inserts, key=lambda change: id(change.collection)):
+            batch = list(run)
+            if len(batch) == 1 or not self._insert_all(batch):
+                for change in batch:
+                    self._change(change, self._of(change).insert(change))
+
+    def _insert_all(self, batch: Sequence[Insert]) -> bool:
+        """Insert many with one call; False when one was refused, and then none is there."""
+        mutation = self._of(batch[0])
+        bound = [mutation.insert(change) for change in batch]
+        self.trips += 2
+        self._execute("SAVEPOINT batch")
+        try:
+            self._cursor.executemany(bound[0][0], [values for _, values in bound])
+        except sqlite3.IntegrityError:
+            self.trips += 1
+            self._execute("ROLLBACK TO batch")
+            return False
+        return True
+
+    def _follow(self, deleted: list[tuple[Collection, Values]], spared: set[Place]) -> None:
+        """Carry out on_delete for the referrers of deleted records, and of those that go with them.
+
+        The records that this step names are spared until their own changes are made, and noted.
+        """
+        for target, key in deleted:  # grows on the way
+            for child, reference in self._schema.referrers(target.name):
+                few = -1 if reference.on_delete != "restrict" else 1 + len(spared)
+                mutation = self._known.mutation(child)
+                for found in self._rows(mutation.referring(reference, key[0], few)):
+                    if (child.name, found) in spared:
+                        self._pointing.add((child.name, found, reference.field))
+                    elif reference.on_delete == "cascade":
+                        self._rows(mutation.delete(Delete(child, found)))
+                        deleted.append((child, found))
+                    elif reference.on_delete == "set_null":
+                        self._rows(mutation.clear(reference, found, random.getrandbits(63)))
+
+    def _restrict(self, deleted: list[tuple[Collection, Values]]) -> None:
+        """Raise Restricted for a referrer that is left; on_delete reaches those that their own changes left pointing."""
+        late = [(target, key) for target, key in deleted]
+        newly = {place for place in self._named if place not in {(name, key) for name, key, _ in self._pointing}}
+        self._follow(late, newly | self._unmade)
+        for target, key in late:
+            for child, reference in self._schema.referrers(target.name):
+                rows = self._rows(self._known.mutation(child).referring(reference, key[0], 1 + len(self._named)))
+                if reference.on_delete == "restrict" and any(self._restricts(child, row, reference) for row in rows):
+                    raise Restricted(target.model, f"{child.model}.{reference.field}")
+
+    def _restricts(self, child: Collection, key: Values, reference: Reference) -> bool:
+        place = (child.name, key)
+        if place in self._unmade:
+            return False
+        return place not in self._named or (*place, reference.field) in self._pointing
+
+    def _check_references(self) -> None:
+        seen: set[tuple[str, Any]] = set()
+        ordered = sorted(self._changes, key=lambda change: isinstance(change, Insert))
+        for change in ordered:
+            for reference, value in _references(change):
+                if value is None or (reference.target, value) in seen or reference.target not in self._schema:
+                    continue
+                seen.add((reference.target, value))
+                target = self._schema.collection(reference.target)
+                found = self.ask(self._known.mutation(target).fields_of((value,), ()))
+                if found is None and (target.name, (value,)) not in self._unmade:
+                    raise MissingReference(change.collection.model, reference.field, target.model)
+
+
+def _references(change: Change) -> Iterator[tuple[Reference, Any]]:
+    collection = change.collection
+    if not collection.references or isinstance(change, (Delete, Check)):
+        return
+    if isinstance(change, Patch):
+        sets = dict(change.sets)
+        for reference in collection.references:
+            yield reference, sets.get(reference.field)
+    else:
+        for reference in collection.references:
+            yield reference, change.values[collection.positions[reference.field]]
