@@ -130,7 +130,7 @@ class Engine:
         return result
 
     def write(self, changes: Sequence[Change], operation: str) -> Written:
-        """Carry out changes in one atomic step. After a change of the catalog that fits, the same step is tried again."""
+        """Carry out changes in one atomic step. After a fitting change of the catalog it is tried again."""
         if self.closed:
             raise Closed("the database is closed")
         for _ in range(_EPOCH_TRIES):

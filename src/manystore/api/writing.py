@@ -119,7 +119,7 @@ class Writing(Removing[M, K]):
         return found[0] if found else None
 
     def update(self, key: K, first: Assignment, /, *more: Assignment, revision: int | None = None) -> M:
-        """Change some fields of the record with this key, whatever its revision unless one is named, and give it back."""
+        """Change some fields of the record with this key, at any revision unless one is named; give it back."""
         sets = self._sets((first, *more))
         reading = self._reading
         mapper = reading.mapper

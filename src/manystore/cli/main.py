@@ -16,7 +16,7 @@ _VERBS = {"nova": "The flagship: the data layer of a compute cloud's control pla
 
 
 class Verbs(click.Group):
-    """A group whose commands are imported when they are called; every ManystoreError becomes one line and exit code 1."""
+    """A group whose commands are imported when called; every ManystoreError becomes one line and exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the verbs."""

@@ -1,7 +1,7 @@
 """What Nova does when an instance is asked for and when its time is over: one transaction after the other.
 
-Each transaction also moves the journal on, so a replay that was killed knows which ones are done, and finds in the journal the
-ids that the later ones need. Nothing here prints or waits.
+Each transaction also moves the journal on, so a replay that was killed knows which ones are done, and finds in the
+journal the ids that the later ones need. Nothing here prints or waits.
 """
 
 from __future__ import annotations
@@ -171,11 +171,14 @@ class Lifecycle:
         return self._networks[row.number % len(self._networks)]
 
     def _plug(self, row: Row) -> None:
-        interface = {"address": mac_address(row), "uuid": str(uuid5(_SPACE, mac_address(row)))}
+        address = mac_address(row)
+        uuid = str(uuid5(_SPACE, address))
 
         def plug(tx: Nova) -> None:
-            made = VirtualInterface(instance_id=self._instance_id, network_id=self._network(row), **interface)
-            tx.virtual_interface.create(made)
+            network = self._network(row)
+            tx.virtual_interface.create(
+                VirtualInterface(address=address, uuid=uuid, instance_id=self._instance_id, network_id=network)
+            )
 
         self._commit("virtual_interface.create", plug)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class Meter:
         self._open_trips += call.round_trips
 
     @contextmanager
-    def measure(self, operation: str) -> Iterator[None]:
+    def measure(self, operation: str) -> Generator[None]:
         """Measure one operation, also one that is refused."""
         self._open_trips = 0
         began = time.perf_counter()

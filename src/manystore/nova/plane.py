@@ -1,7 +1,7 @@
-"""The plane: hosts, services, sizes, networks, projects and quotas, sized from the trace, and built so that a crash is no harm.
+"""The plane: hosts, services, sizes, networks, projects and quotas, sized from the trace; building it survives a crash.
 
-A large trace is refused a share of its peak by each of quota, room and pool, so that the refusals are exercised too. A small one
-is taken whole.
+Of a large trace a share is refused, by quota, for room and for want of addresses, so that the refusals are exercised
+too. A small one is taken whole.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .timeline import Demand, Event, peaks
 from .timeline import peak as peak_of
 from .trace import Row
 
-_SMALL = 100  # instances at once: with fewer nothing is refused
-_SHARE = 95  # percent of the peak that a large trace gets
+_SMALL = 200  # instances at once: with fewer nothing is refused
+_ROOM, _ADDRESSES = 96, 94  # percent of its peak that there is for a large trace
 _TIGHT_EVERY = 10  # each so-manyth project gets three quarters of its peak
 _HOST_VCPUS = 128
 _BATCHES_PER_PROJECT = 20
@@ -75,9 +75,9 @@ def size_plane(rows: Sequence[Row], events: Sequence[Event], hosts: int | None =
     """Size a plane for a trace."""
     peak = peak_of(rows, events)
     small = peak.instances < _SMALL
-    share = 100 if small else _SHARE
+    room, share = (100, 100) if small else (_ROOM, _ADDRESSES)
     largest = max(row.vcpus for row in rows), max(row.memory_mb for row in rows)
-    wanted = _percent(peak.vcpus, share), _percent(peak.memory_mb, share)
+    wanted = _percent(peak.vcpus, room), _percent(peak.memory_mb, room)
     number = hosts or -(-wanted[0] // max(_HOST_VCPUS, largest[0]))
     # First fit leaves at most the largest instance's room unused on each host, so a small trace fits whole.
     spare = largest if small else (0, 0)
@@ -120,7 +120,7 @@ def _limits(rows: Sequence[Row], events: Sequence[Event], *, tight: bool) -> tup
 
 
 def build_plane(db: Nova, plane: Plane) -> None:
-    """Make what a plane consists of. Each step has a key, so that building goes on after a crash without doing any twice."""
+    """Make what a plane consists of. Each step has a key: building goes on after a crash, and does none twice."""
     _in_steps(db, "services", range(len(_CONTROLLER) + plane.hosts), lambda tx, n: _add_service(tx, plane, n))
     _in_steps(db, "instance-types", range(len(plane.sizes)), lambda tx, n: _add_instance_type(tx, plane, n))
     _in_steps(db, "networks", range(plane.networks), lambda tx, n: _add_network(tx, _cidr(plane, n)))

@@ -27,7 +27,7 @@ Progress = Callable[[int, int], bool]  # events done, events in all -> whether t
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a replay came to. seconds: of all its runs together, without the audit; refused_pool: part of refused_room."""
+    """What a replay came to. seconds: of all its runs, without the audit; refused_pool: part of refused_room."""
 
     booted: int
     running: int
@@ -46,7 +46,7 @@ class Result:
         return round(self.operations / self.seconds, 1) if self.seconds else 0.0
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
+class Stopped(Exception):
     """The replay was asked to stop, and can be resumed."""
 
 

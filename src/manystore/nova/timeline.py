@@ -42,6 +42,7 @@ class TraceClock:
         self._now = _START
 
     def __call__(self) -> datetime:
+        """Tell the time."""
         return self._now
 
     def set(self, seconds: int) -> None:

@@ -67,9 +67,8 @@ def read_trace(path: Path | None = None, limit: int | None = None) -> Trace:
 
 def _rows(name: str, content: bytes) -> Iterator[Row]:
     """Parse rows one by one, so that a limit also limits what is looked at."""
-    raw: io.BufferedIOBase = io.BytesIO(content)
-    if content.startswith(_GZIP):
-        raw = gzip.GzipFile(fileobj=io.BytesIO(content))
+    plain = io.BytesIO(content)
+    raw = gzip.GzipFile(fileobj=plain) if content.startswith(_GZIP) else plain
     reader = csv.reader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""), strict=True)
     places: list[int] = []
     arrival = 0
@@ -123,7 +122,7 @@ def _row(place: str, number: int, cells: list[str], places: list[int]) -> Row:
 def _whole(place: str, column: str, text: str, low: int, high: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise TraceError(place=place, reason=f"{column}: {_shown(text)} is no whole number")
-    if len(text) > 20 or not low <= int(text) <= high:  # noqa: PLR2004 - no longer than any number that could pass
+    if len(text) > 20 or not low <= int(text) <= high:
         raise TraceError(place=place, reason=f"{column}: {_shown(text)} is not within {low:,} and {high:,}")
     return int(text)
 
@@ -139,4 +138,4 @@ def _megabytes(place: str, text: str) -> int:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 20 else text[:20] + "...")  # noqa: PLR2004
+    return repr(text if len(text) <= 20 else text[:20] + "...")

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 
-from ..model.types import Kind
+from ..model.types import Kind as Kind  # stores get it here: they never import models
 from ..query.capabilities import Capabilities
 from ..query.plan import Plan
 from ..schema.operation import Operation

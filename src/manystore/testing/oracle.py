@@ -270,7 +270,8 @@ class Oracle:
     def increment(self, table: str, key: Key, name: str, by: Any, low: Any, high: Any) -> Row:
         """Add to a field within bounds."""
         value = (self.get(table, key)[name] or 0) + by
-        if (low is not None and value < low) or (high is not None and value > high):
+        low, high = max(low if low is not None else -(2**63), -(2**63)), min(high if high is not None else 2**63, 2**63 - 1)
+        if not low <= value <= high:
             raise OutOfBounds(table, name, "")
         return self.update(table, key, {name: value})
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,10 @@ from hypothesis import HealthCheck, settings
 
 from manystore.store.registry import known
 from manystore.testing import provision
-from manystore.testing.suite.models import Cloud, Library, Samples
+from manystore.testing.models import Cloud, Library, Samples
 
 DEFAULT_STORE = "memory:"
+pytest.register_assert_rewrite("manystore.testing.suite")
 # A loaded machine makes slow examples, not wrong ones; the same seeds every time, so that a failure can be repeated.
 settings.register_profile(
     "manystore",
@@ -27,17 +27,6 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-
-class Clock:
-    """A clock that the test moves; every look takes a microsecond."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2011, 11, 1, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(microseconds=1)
-        return self.now
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,19 +72,19 @@ def place(store_url: str, tmp_path: Path) -> Iterator[provision.Place]:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> provision.Clock:
     """The clock that the databases below were given."""
-    return Clock()
+    return provision.Clock()
 
 
 @pytest.fixture
-def library(place: provision.Place, clock: Clock) -> Library:
+def library(place: provision.Place, clock: provision.Clock) -> Library:
     """An empty library."""
     return place.connect(Library, clock=clock)
 
 
 @pytest.fixture
-def cloud(place: provision.Place, clock: Clock) -> Cloud:
+def cloud(place: provision.Place, clock: provision.Clock) -> Cloud:
     """An empty cloud."""
     return place.connect(Cloud, clock=clock)
 

@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -19,6 +20,18 @@ Provide: TypeAlias = Callable[[str, str, Path], tuple[str, str]]
 """(URL given with --store, a name not used before, an empty directory) -> URL and prefix of a fresh place."""
 
 _NUMBERS = itertools.count(1)
+
+
+class Clock:
+    """A clock that the test moves; every look takes a microsecond."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2011, 11, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        self.now += timedelta(microseconds=1)
+        return self.now
 
 
 class Place:

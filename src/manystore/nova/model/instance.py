@@ -18,7 +18,7 @@ NAME_TEMPLATE = "instance-%08x"
     indexes=[index("host"), index("project_id"), index("user_id"), index("reservation_id")],
 )
 class Instance(NovaRecord):
-    """A virtual machine. Its sizes are copied from its type; host, type, user and project are ids without references."""
+    """A virtual machine. Sizes are copied from its type; host, type, user and project are ids without references."""
 
     id: int = field(key=True, generated=True)
     user_id: str | None = field(default=None, max_length=255)

@@ -12,7 +12,7 @@ class Journal(NovaRecord):
     """The replay on this store.
 
     event: the number of the event in work; step: how many of its transactions are committed; the ids: what they made.
-    trace, rows, hosts: what is replayed, so that going on with something else is refused. plane: it stands. The counts are totals.
+    trace, rows, hosts: what is replayed, so that going on with something else is refused. plane: it is built.
     """
 
     id: int = field(key=True)

@@ -223,7 +223,7 @@ class Walking(Reading):
         for page in self._pages(reach, spans, self._size(limit), None):
             for record in self.accept(page.values, values, reach.after):
                 here = [key(record) for key in leading]
-                if False and here != shared:
+                if group and here != shared:
                     sort(group, plan.order, plan.sort_keys, known)
                     found += group
                     group = []

@@ -65,8 +65,7 @@ class Connections:
 
     def opened(self, *, create: bool = False) -> Connection:
         """Open a connection; raise Closed or Unavailable."""
-        if self._closed:
-            raise Closed("the database is closed")
+        self.check_open()
         # Without `rwc` a file that vanished is an error, rather than an empty database made in its place.
         uri = f"file:{quote(os.path.abspath(self.path))}?mode={'rwc' if create else 'rw'}"
         try:
@@ -87,6 +86,11 @@ class Connections:
             raw.close()
             raise translate(error) from error
         return Connection(raw)
+
+    def check_open(self) -> None:
+        """Raise Closed after close."""
+        if self._closed:
+            raise Closed("the database is closed")
 
     def close(self) -> None:
         """Close all that are idle; one in use is closed when it comes back."""

@@ -5,11 +5,13 @@ Knows connections and the catalog's table; must not know plans. reading.py says 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeAlias
 
 from ...errors import EpochChanged
+from ...schema.catalog import Catalog
 from .connections import Connections
 from .tables import Layout
 from .translate import is_missing_table, translate
@@ -29,6 +31,7 @@ class Reader:
         self.connections = connections
         self.layout = layout
         self._epoch = f'SELECT epoch FROM "{layout.catalog.name}"'
+        self._catalog = f'SELECT catalog FROM "{layout.catalog.name}"'
 
     def rows(self, text: str, bound: Sequence[Any], epoch: str) -> list[Row]:
         """Run a SELECT and give all its rows."""
@@ -65,6 +68,22 @@ class Reader:
         found = self.rows(self._epoch, (), "")
         if not found or found[0][0] != epoch:
             raise changed()
+
+    def catalog(self) -> Catalog | None:
+        """Read the stored catalog; None where there is no database yet."""
+        if not os.path.exists(self.connections.path):
+            self.connections.check_open()
+            return None
+        connection = self.connections.take()
+        try:
+            found: Row | None = connection.execute(self._catalog).fetchone()
+        except sqlite3.Error as error:
+            self.connections.drop(connection)
+            if is_missing_table(error):
+                return None
+            raise translate(error) from error
+        self.connections.put(connection)
+        return None if found is None else Catalog.decode(found[0])
 
     def _refuse(self, error: sqlite3.Error, epoch: str) -> NoReturn:
         # A table that is not there may be one that the catalog has lost since.

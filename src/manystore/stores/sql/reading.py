@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from ...errors import TooManyExamined, ValueRefused
-from ...query.plan import Access, Claimed, Lookup, Plan, Total, Union
+from ...query.plan import Access, Claimed, Lookup, Nothing, Plan, Total, Union
 from ...store.protocol import Read, Values
 from .condition import Cursor
 from .dialect import Statement
@@ -19,6 +19,7 @@ from .reader import Reader, Row, changed
 from .select import HALF, Form, Selects, Shape
 
 Most: TypeAlias = tuple[int, tuple[int, ...]]
+_NOTHING: dict[str, Any] = {"count": 0, "sum": 0, "min": None, "max": None, "avg": (0, 0)}
 _INT_LOW, _INT_HIGH = -(2**63), 2**63 - 1
 
 
@@ -44,8 +45,10 @@ class Reading:
             return self._one(self._point, values, epoch)
         if cap is not None and self._most is not None and self._most_records(values) <= cap:
             cap = None
-        call = _Call(self, values, epoch, limit, after, cap)
         output = self.plan.output
+        if isinstance(self.plan.access, Nothing):
+            return Read(self._of_nothing(), 0, 0)
+        call = _Call(self, values, epoch, limit, after, cap)
         if output == "count":
             return self._count(call)
         if output == "exists":
@@ -132,6 +135,16 @@ class Reading:
             call.confirm()
         examined = max(call.examined, number)
         return Read([self._group(row) for row in rows], examined, call.trips)
+
+    def _of_nothing(self) -> list[Any]:
+        output = self.plan.output
+        if output == "count":
+            return [0]
+        if output == "exists":
+            return [False]
+        if output == "groups" and not self.plan.columns:
+            return [((), tuple([_NOTHING[total.function] for total in self.plan.totals]))]
+        return []
 
     def _group(self, row: Row) -> tuple[Row, Row]:
         width = 1 + len(self.plan.columns)

@@ -161,7 +161,7 @@ class Selects:
             order = access_order(self.plan.collection, self.plan.access)
             inner = self._bounded(shape, order).subquery("examined")
             found = select(literal_column("1")).select_from(inner).where(self._clause(self.plan.residual, shape, inner))
-        return select(self._epoch, exists(found.subquery("found").select()))
+        return select(self._epoch, exists(found))
 
     def _groups(self, shape: Shape) -> Select[Any]:
         column = self._columns(self.table)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from ...errors import EpochChanged, ManystoreError
-from ...schema.catalog import Catalog
+from ...errors import ManystoreError
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace, Written
 from .connections import Connection
-from .mutation import Bound, Mutation
+from .mutation import Mutation
 from .reader import Reader, changed
 from .schemas import Known
 from .step import Step

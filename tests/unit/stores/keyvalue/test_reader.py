@@ -20,6 +20,11 @@ from manystore.query.plan import Range as Stretch
 from manystore.query.predicate import And, Or
 
 
+QUICK = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+
+
 class Color(Enum):
     RED = "red"
     BLUE = "blue"
@@ -141,7 +146,25 @@ def reach(access: Any) -> Any:
     return AllOf((*access.equal, *[t for t in (access.lower, access.upper, access.prefix) if t is not None]))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+def outcome(here: Any, plan: Any, values: Any, bounds: dict[str, Any]) -> list[Any] | None:
+    try:
+        return here.store.read(plan, values, epoch=here.epoch, **bounds).rows
+    except errors.TooManyExamined:
+        return None
+
+
+def drawn_bounds(data: st.DataObject, plan: Any, records: list[Thing]) -> dict[str, Any]:
+    bounds: dict[str, Any] = {
+        "limit": data.draw(st.none() | st.integers(1, 6)),
+        "cap": data.draw(st.none() | st.integers(1, 12)),
+    }
+    if records and data.draw(st.booleans()):
+        cursor = data.draw(st.sampled_from(records))
+        bounds["after"] = tuple(getattr(cursor, term.field) for term in plan.order)
+    return bounds
+
+
+@QUICK
 @given(data=st.data(), records=things())
 def test_gives_what_evaluate_gives(place, data, records):
     here = place(Thing)
@@ -149,23 +172,46 @@ def test_gives_what_evaluate_gives(place, data, records):
     for _ in range(6):
         predicate, order = data.draw(predicates()), tuple(data.draw(orders))
         plan = here.plan(Thing, predicate, order=order, scan=True)
-        bounds: dict[str, Any] = {
-            "limit": data.draw(st.none() | st.integers(1, 6)),
-            "cap": data.draw(st.none() | st.integers(1, 20)),
-        }
-        if records and data.draw(st.booleans()):
-            cursor = data.draw(st.sampled_from(records))
-            bounds["after"] = tuple(getattr(cursor, term.field) for term in plan.order)
+        bounds = drawn_bounds(data, plan, records)
         values = () if predicate is None else tuple(predicate.values())
-        wanted = expected(plan, records, values, bounds)
-        try:
-            found = here.store.read(plan, values, epoch=here.epoch, **bounds).rows
-        except errors.TooManyExamined:
-            found = None
-        assert found == wanted, plan
+        assert outcome(here, plan, values, bounds) == expected(plan, records, values, bounds), plan
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+# Dense records and one index at a time, so that the edges of a span decide what the cap counts.
+WALKS = [("a", "n"), ("a",), ("n", "at"), ("price", "color"), ("blob", "flag"), ("id", "sub")]
+
+
+@QUICK
+@given(data=st.data())
+def test_cap_counts_what_the_access_yields(place, data):
+    here = place(Thing)
+    small = {name: VALUES[name][:2] for name in VALUES}
+    records = [
+        Thing(id=i, sub=s, **{n: data.draw(st.sampled_from([None, *small[n]])) for n in ("a", "n", "price", "color")})
+        for i in range(4)
+        for s in ("", "a", "b c")
+    ]
+    for record in records:
+        record.at, record.blob = data.draw(st.sampled_from(small["at"])), data.draw(st.sampled_from(small["blob"]))
+    here.insert(*records)
+    for _ in range(8):
+        *fixed, last = data.draw(st.sampled_from(WALKS))
+        column = col(getattr(Thing, last))
+        bound = data.draw(st.sampled_from(VALUES[last][:3]))
+        compare = data.draw(st.sampled_from([column.__lt__, column.__le__, column.__gt__, column.__ge__]))
+        parts = [compare(bound)] if last != "flag" else []
+        parts += [col(getattr(Thing, name)) == data.draw(st.sampled_from(small[name])) for name in fixed]
+        reverse = data.draw(st.booleans())
+        down = {"a": fixed == [], "n": fixed == ["a"], "color": True, "blob": True}
+        order = tuple(Ordering(name, reverse != down.get(name, False)) for name in (*fixed, last))
+        if reverse:
+            order += tuple(Ordering(name, True) for name in ("id", "sub") if name not in (*fixed, last))
+        plan = here.plan(Thing, And(tuple(parts)), order=order, scan=True)
+        values, bounds = tuple(And(tuple(parts)).values()), drawn_bounds(data, plan, records)
+        assert outcome(here, plan, values, bounds) == expected(plan, records, values, bounds), plan
+
+
+@QUICK
 @given(data=st.data(), records=things())
 def test_counts_and_totals(place, data, records):
     here = place(Thing)

@@ -276,7 +276,7 @@ class Sample:
     state: State | None = None
     level: Level | None = None
     word: Literal["one", "two"] | None = None
-    doc: Any = None
+    doc: Any | None = None
     items: list[Any] | None = None
 
 

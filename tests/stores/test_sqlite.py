@@ -1,0 +1,5 @@
+"""The suite on sqlite."""
+
+from manystore.testing.suite import *  # noqa: F403
+
+STORE = "sqlite:"
