@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: manystore beside hand-written code on the same driver, and an identical second floor as control."""
+"""`python -m benchmarks`: manystore beside hand-written code on the same driver, a second floor as control."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .subject import Manystore, Subject, sqlite_url
 from .workload import Workload
 
 STORES = ("sqlite", "sqlite-nofsync", "memory")
+_NAMES = tuple(row.name for row in ROWS)
 _TITLES = {
     "sqlite": "SQLite, durable (WAL, synchronous=FULL)",
     "sqlite-nofsync": "SQLite without fsync (synchronous=OFF): the writes alone",
@@ -43,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--store", action="append", choices=STORES, help="only this one; may come again")
-    parser.add_argument("--row", action="append", choices=[row.name for row in ROWS], help="only this row; may come again")
+    parser.add_argument("--row", action="append", choices=_NAMES, help="only this row; may come again")
     parser.add_argument("--rows", type=int, help="records stored beforehand (10,000; quick: 2,000)")
     parser.add_argument("--rounds", type=int, help="samples of a row (30; quick: 6)")
     parser.add_argument("--quick", action="store_true", help="a look, not a measurement; never fails")
-    parser.add_argument("--profile", metavar="ROW", choices=[row.name for row in ROWS], help="cProfile of manystore's part")
+    parser.add_argument("--profile", metavar="ROW", choices=_NAMES, help="cProfile of manystore's part")
     parser.add_argument("--dir", help="where the database files go (the system's temporary folder)")
     options = parser.parse_args(arguments)
     options.rows = options.rows or (2_000 if options.quick else 10_000)

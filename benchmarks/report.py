@@ -43,7 +43,8 @@ def above_the_plan(bare: Samples, ours: Samples) -> tuple[str, bool]:
     """Lay out what a get costs beside its statement and its row."""
     above, low = ours.median - bare.median, ours.p10 - bare.p10
     holds = min(above, low) <= ABOVE_THE_PLAN
-    text = line("get above the plan", figure(bare.median), figure(ours.median), figure(ours.p10), f"{above:.1f}", f"{low:.1f}")
+    figures = (figure(bare.median), figure(ours.median), figure(ours.p10))
+    text = line("get above the plan", *figures, f"{above:.1f}", f"{low:.1f}")
     return text + ("  µs" if holds else f"  µs  <-- over {ABOVE_THE_PLAN:.0f}"), holds
 
 

@@ -1,4 +1,4 @@
-"""The data of a benchmark: Nova's Instance, its 41 fields and the four that all Nova records have, the same on every run.
+"""The data of a benchmark: Nova's Instance: 41 fields, and the four of every Nova record; the same on every run.
 
 Knows the model; must not know who stores it.
 """

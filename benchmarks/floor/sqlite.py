@@ -1,4 +1,4 @@
-"""The floor on SQLite: the sqlite3 module by hand, with the tables, indexes, revisions and stamps that manystore keeps."""
+"""The floor on SQLite: the sqlite3 module by hand, with the tables, indexes and stamps that manystore keeps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class SQLiteFloor:
         marks = ", ".join("?" * (len(FIELDS) + 1))
         self._insert = f"INSERT INTO instances ({_COLUMNS}, _revision, _version) VALUES ({marks}, 1)"
         pairs = ", ".join(f"{name} = ?" for name in _SAVED)
-        self._update = f"UPDATE instances SET {pairs}, _previous = _revision, _revision = ? WHERE id = ? AND _revision = ?"
+        changes = f"{pairs}, _previous = _revision, _revision = ?"
+        self._update = f"UPDATE instances SET {changes} WHERE id = ? AND _revision = ?"
         self._check = "SELECT _revision FROM instances WHERE id = ?"
 
     def _make(self) -> None:

@@ -97,7 +97,7 @@ class ReleaseRepository(Repository[Release, str]):
     """The shop's own questions, beside the ready-made ones."""
 
     def before(self, when: datetime, band: Band, *titles: str) -> list[Release]:
-        """Give a band's older releases with one of these titles, or with a title that begins with Live, newest first."""
+        """Give a band's older releases of these titles, or of one that begins with Live, newest first."""
         return self.find(
             col(Release.band_id) == band.id,
             col(Release.released_at) < when,
@@ -143,7 +143,9 @@ def main(url: str = "memory://") -> list[str]:
         sold = sell(shop, cheaper.number, 2)
         pieces: int = shop.release.aggregate(sum_(Release.stock), col(Release.shelf) == "a")
         mean: float | None = shop.release.aggregate(avg(Release.price), col(Release.shelf) == "a")
-        first: Release | None = shop.release.first(col(Release.title) == "Live at Home", col(Release.stock).between(1, 5))
+        first: Release | None = shop.release.first(
+            col(Release.title) == "Live at Home", col(Release.stock).between(1, 5)
+        )
         found = shop.release.before(datetime(2002, 1, 1, tzinfo=UTC), band)
         said.append(f"{sold['title']}: {pieces} left at {mean}, {found[0].band.name}, {first == found[0]}")
         said.append(f"{shop.release.on(Medium.VINYL, None)} {[line.pieces for line in shop.release.stock('a')]}")

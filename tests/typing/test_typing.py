@@ -54,7 +54,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
     place = tmp_path_factory.mktemp("typing")
     sample = (HERE / "sample.py").read_text()
     (place / "sample.py").write_text(sample)
-    text, spans = HEADER, {}
+    text, spans = HEADER, dict[str, range]()
     for block in blocks():
         first = text.count("\n") + 1
         text += textwrap.indent("\n".join(block.lines), "    ") + "\n"

@@ -104,8 +104,9 @@ class Bulk:
     def _steps(self, changes: Sequence[Change]) -> Iterator[list[Change]]:
         """Cut changes into steps that the limit allows."""
         limits, step, operations, size = self._engine.limits, list[Change](), 0, 0
+        costs, weigh = self._mapper.costs, self._engine.size
         for change in changes:
-            cost, weight = self._engine.cost(change), self._engine.size(change)
+            cost, weight = costs[type(change)], weigh(change)
             if step and (operations + cost > limits.operations or size + weight > limits.bytes):
                 yield step
                 step, operations, size = [], 0, 0

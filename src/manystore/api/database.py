@@ -212,9 +212,7 @@ class Database:
 
 def _hints(cls: type[Database]) -> dict[str, Any]:
     """Resolve the annotations of a Database, also those made inside a function with that function's models."""
-    own = {
-        name: note for base in reversed(cls.__mro__) for name, note in inspect.get_annotations(base).items()
-    }
+    own = {name: note for base in reversed(cls.__mro__) for name, note in inspect.get_annotations(base).items()}
     wanted = {name: note for name, note in own.items() if not name.startswith("_")}
     try:
         return {

@@ -72,6 +72,7 @@ class Engine:
         for cls in models:
             info = model_of(cls)
             self.mappers[cls] = Mapper(info, self.schema.collection(info.collection), self.schema, store)
+        self._by_collection = {mapper.collection.name: mapper for mapper in self.mappers.values()}
         self.ids = Ids(self)
         self._committed = self._committed_plan()
 
@@ -172,30 +173,18 @@ class Engine:
 
     def cost(self, change: Change) -> int:
         """Count what a change takes of one step: records, entries, claims, reference entries and checks, at most."""
-        mapper = self._mapper_of(change)
-        if mapper is None or isinstance(change, Check):
-            return 1 if isinstance(change, Check) else 2
-        if isinstance(change, Insert):
-            return mapper.insert_cost
-        return mapper.delete_cost if isinstance(change, Delete) else mapper.replace_cost
+        if isinstance(change, Check):
+            return 1
+        mapper = self._by_collection.get(change.collection.name)
+        return 2 if mapper is None else mapper.costs[type(change)]
 
     def size(self, change: Change) -> int:
         """Estimate the bytes of a change, the same way for every store."""
-        mapper = self._mapper_of(change)
+        mapper = self._by_collection.get(change.collection.name)
         if mapper is not None and isinstance(change, (Insert, Replace)):
             return mapper.codec.size(change.values)
         sets = change.sets if isinstance(change, Patch) else ()
         return 100 + sum(len(value) if isinstance(value, (str, bytes)) else 32 for _, value in sets)
-
-    def _mapper_of(self, change: Change) -> Mapper | None:
-        return self._by_collection.get(change.collection.name)
-
-    @property
-    def _by_collection(self) -> dict[str, Mapper]:
-        kept: dict[str, Mapper] | None = self.__dict__.get("_kept_by_collection")
-        if kept is None:
-            kept = self.__dict__["_kept_by_collection"] = {m.collection.name: m for m in self.mappers.values()}
-        return kept
 
     def _open_catalog(self) -> Catalog:
         """Read the stored catalog, or make the first one in an empty store; refuse one that is not this program's."""

@@ -21,7 +21,7 @@ from ..query.predicate import Compare
 from ..schema.catalog import Catalog
 from ..schema.encoding import check_entries
 from ..schema.schema import Collection, Schema
-from ..store.protocol import Insert, Patch, Replace, Store, Values
+from ..store.protocol import Delete, Insert, Patch, Replace, Store, Values
 from .codec import ModelCodec
 
 _REVISIONS = random.Random()
@@ -49,7 +49,6 @@ class Mapper:
         self.single_key = collection.key[0] if len(collection.key) == 1 else None
         self.live = Compare(model.cls, "deleted", "eq", False, optional=False) if collection.live else None
         self.dead = Compare(model.cls, "deleted", "eq", True, optional=False) if collection.live else None
-        self.key_places = collection.key_positions
         self.comparables: Comparables = {
             spec.name: spec.type.dump
             for spec in model.fields
@@ -59,9 +58,12 @@ class Mapper:
         entries = len(collection.indexes) + len(collection.uniques)
         references = len(collection.references)
         # What each kind of change counts against the limit of one step, at most: the same on every store.
-        self.insert_cost = 2 + entries + 2 * references
-        self.replace_cost = 2 + 2 * entries + 3 * references
-        self.delete_cost = 2 + entries + references + len(referrers)
+        self.costs: dict[type[Any], int] = {
+            Insert: 2 + entries + 2 * references,
+            Replace: 2 + 2 * entries + 3 * references,
+            Patch: 2 + 2 * entries + 3 * references,
+            Delete: 2 + entries + references + len(referrers),
+        }
         self.created = model.stamped("created")
         self.updated = model.stamped("updated")
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
@@ -86,6 +88,10 @@ class Mapper:
             return getattr(record, self.single_key)
         return tuple(getattr(record, name) for name in self.key_names)
 
+    def key_parts(self, record: Any) -> tuple[Any, ...]:
+        """Give the parts of a record's key as they are: what a transaction knows it by."""
+        return tuple([getattr(record, name) for name in self.key_names])
+
     def key_values(self, key: Any) -> tuple[Any, ...]:
         """Check a key as callers write it and give its parts as Python values; raise ValueRefused."""
         if self.single_key is not None:
@@ -97,10 +103,6 @@ class Mapper:
         for spec, part in zip(self.key_specs, key, strict=True):
             self.codec.check(spec, part)
         return key
-
-    def bound_key(self, values: Values) -> Values:
-        """Take the bound key out of a record's bound values."""
-        return tuple([values[place] for place in self.key_places])
 
     def bind(self, record: Any) -> Values:
         """Check a record and bind its values; raise ValueRefused."""

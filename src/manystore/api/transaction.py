@@ -22,7 +22,7 @@ from .mapper import Mapper
 if TYPE_CHECKING:
     from .reading import Deleted, Reading
 
-Identity = tuple[str, Values]  # collection and bound key
+Identity = tuple[str, tuple[Any, ...]]  # collection, and the parts of the key as the program writes them
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Transaction:
     def known(self, reading: Reading, parts: tuple[Any, ...], deleted: Deleted) -> Any:
         """Give the object that this transaction already has for a key, or None; raise NotFound when it deleted it."""
         self._check_open()
-        identity = (reading.mapper.collection.name, reading.mapper.codec.bind_key(parts))
+        identity = (reading.mapper.collection.name, parts)
         pending = self._pending.get(identity)
         if pending is None and reading.peeking:
             return None
@@ -84,7 +84,7 @@ class Transaction:
         if reading.peeking:
             return record
         mapper = reading.mapper
-        identity = (mapper.collection.name, mapper.codec.key(record))
+        identity = (mapper.collection.name, mapper.key_parts(record))
         kept = self._records.setdefault(identity, record)
         if identity not in self._seen and identity not in self._pending:
             self._seen[identity] = (mapper, getattr(record, REVISION))
@@ -106,7 +106,7 @@ class Transaction:
             return [self.remember(reading, row) for row in rows]
         assert plan.matches is not None
         assert plan.is_after is not None
-        found = [row for row in rows if (mapper.collection.name, mapper.codec.key(row)) not in mine]
+        found = [row for row in rows if (mapper.collection.name, mapper.key_parts(row)) not in mine]
         own = {
             id(p.state): p.record
             for p in mine.values()
@@ -122,7 +122,7 @@ class Transaction:
         """Put a new record in line; raise Duplicate when this transaction already has one with its key."""
         self._check_open()
         change = mapper.insert(record)
-        identity = (mapper.collection.name, mapper.bound_key(change.values))
+        identity = (mapper.collection.name, mapper.key_parts(record))
         there = self._pending.get(identity)
         if there is not None and there.gone and there.expected is not None:
             # Deleted and made again in one step: for the store that is one record replaced.
@@ -139,7 +139,7 @@ class Transaction:
     def save(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
         """Put a changed record in line. expected: the revision that the object, or the caller, names."""
         self._check_open()
-        identity = (mapper.collection.name, mapper.codec.key(record))
+        identity = (mapper.collection.name, mapper.key_parts(record))
         there = self._pending.get(identity)
         if there is not None and there.gone:
             raise Conflict(mapper.name, mapper.key_of(record))
@@ -161,7 +161,7 @@ class Transaction:
         """Put a deletion in line."""
         self._check_open()
         key = mapper.codec.key(record)
-        identity = (mapper.collection.name, key)
+        identity = (mapper.collection.name, mapper.key_parts(record))
         there = self._pending.get(identity)
         if there is not None and there.gone:
             raise NotFound(mapper.name, mapper.key_of(record))
@@ -204,7 +204,7 @@ class Transaction:
 
     def _checks(self) -> list[Change]:
         return [
-            Check(mapper.collection, identity[1], revision)
+            Check(mapper.collection, mapper.codec.bind_key(identity[1]), revision)
             for identity, (mapper, revision) in self._seen.items()
             if identity not in self._pending
         ]

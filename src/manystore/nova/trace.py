@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 from .exception import TraceError
@@ -55,9 +56,7 @@ def read_trace(path: Path | None = None, limit: int | None = None) -> Trace:
         raise TraceError(place=name, reason=reason.strerror) from None
     rows: list[Row] = []
     digest = hashlib.sha256()
-    for row in _rows(name, content):
-        if limit is not None and len(rows) == limit:
-            break
+    for row in islice(_rows(name, content), limit):
         rows.append(row)
         digest.update(repr((row.arrival, row.batch, row.vcpus, row.memory_mb, row.lifetime)).encode())
     if not rows:

@@ -68,7 +68,9 @@ def rows(draw: st.DrawFn) -> tuple[list[str], list[bool], list[Any], list[Any]]:
     kinds = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3))
     flags = [draw(st.booleans()) for _ in kinds]
     one = [draw(st.none() | VALUES[kind]) for kind in kinds]
-    other = [value if draw(st.booleans()) else draw(st.none() | VALUES[kind]) for kind, value in zip(kinds, one, strict=True)]
+    other = [
+        value if draw(st.booleans()) else draw(st.none() | VALUES[kind]) for kind, value in zip(kinds, one, strict=True)
+    ]
     return kinds, flags, one, other
 
 
@@ -137,7 +139,11 @@ def test_stays_as_published(kind, value, text):
 
 
 def collection(**field: Any) -> Collection:
-    fields = (Field("id", "id", "int"), Field("text", "text", "str", **field), Field("blob", "blob", "bytes", length=900))
+    fields = (
+        Field("id", "id", "int"),
+        Field("text", "text", "str", **field),
+        Field("blob", "blob", "bytes", length=900),
+    )
     indexes = (Index("by_text", ("text",), (False,)), Index("by_text_down", ("text",), (True,)))
     return Collection("thing", "Thing", fields, ("id",), indexes)
 

@@ -105,7 +105,7 @@ class KeyValue(Protocol):
     """A store of values under (space, name). Thread-safe."""
 
     def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values, in one trip."""
+        """Read some values as they are at one moment, in one trip."""
         ...
 
     def scan(

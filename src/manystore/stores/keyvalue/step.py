@@ -64,8 +64,9 @@ class Step:
         self.keeper = keeper
         self.changes = changes
         self.is_thorough = is_thorough
-        self.is_sure = True  # nothing was left to the checks so far, so that what is refused is refused rightly
+        self.is_sure = True  # nothing was left to the checks so far, which a thorough try never does
         self.trips = 0
+        self._scanned: list[tuple[Span, list[str]]] = []
         self._placed: list[tuple[Change, Upkeep, Key]] = []
         self.checks: list[Check] = []
         self.puts: list[Put] = []
@@ -92,7 +93,17 @@ class Step:
         self.trips += 1
         page = self.kv.scan(span)
         self._believe(page.epoch)
+        self._scanned.append((span, page.names))
         return page
+
+    def is_settled(self) -> bool:
+        """Tell whether all that was read held at one moment, so that a refusal judged on it is true."""
+        if self.trips <= 1:
+            return True
+        seen, scanned = self.stored, self._scanned
+        self.stored, self._scanned = {}, []
+        self.fetch(seen)
+        return self.stored == seen and all(self.scan(span).names == names for span, names in scanned)
 
     def _believe(self, epoch: str) -> None:
         if epoch != self.keeper.epoch:

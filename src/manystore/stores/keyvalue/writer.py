@@ -28,7 +28,7 @@ def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change]) -> Written:
         except Raced:
             is_done = False
         except (WriteRefused, NotFound, OutOfBounds):
-            if is_thorough or step.is_sure:
+            if step.is_sure and step.is_settled():
                 raise
             is_done = False
         else:

@@ -4,3 +4,5 @@ from __future__ import annotations
 
 from .test_records import *
 from .test_uniques import *
+from .test_types import *
+from .test_queries import *

@@ -81,7 +81,9 @@ class Place:
 
     def checked(self, record: Any, expected: int | None = None) -> Check:
         cls = type(record)
-        return Check(self.collection(cls), self.codecs[cls].key(record), record._revision if expected is None else expected)
+        return Check(
+            self.collection(cls), self.codecs[cls].key(record), record._revision if expected is None else expected
+        )
 
     @staticmethod
     def key(key: Any) -> tuple[Any, ...]:

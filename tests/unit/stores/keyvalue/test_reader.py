@@ -63,7 +63,11 @@ VALUES: dict[str, list[Any]] = {
     "sub": ["", "a", "a!", "b c", "\U0001f600"],
     "a": ["", "x", "xx", "x y", "xy/", "y", "\ud7ff", "z\U0001f600", "."],
     "n": [-100, -9, -1, 0, 3, 20, 2**40],
-    "at": [datetime(2011, 11, 11, tzinfo=UTC), datetime(2011, 11, 11, 0, 0, 0, 5, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)],
+    "at": [
+        datetime(2011, 11, 11, tzinfo=UTC),
+        datetime(2011, 11, 11, 0, 0, 0, 5, tzinfo=UTC),
+        datetime(1, 1, 1, tzinfo=UTC),
+    ],
     "price": [Decimal("-1.50"), Decimal("0.00"), Decimal("12.50"), Decimal("3")],
     "color": list(Color),
     "ratio": [-1.5, 0.0, 0.25, 1e300, -1e-300],

@@ -1,0 +1,138 @@
+"""`manystore nova replay`: what it prints, its exit codes, and SIGKILL in the middle."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from manystore import Unavailable
+from manystore.cli.main import main
+from manystore.nova.database import Nova
+from manystore.nova.model.service import ComputeNode
+
+COMMAND = [sys.executable, "-m", "manystore.cli.main", "nova", "replay"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["nova", "replay", *map(str, arguments)])
+
+
+def test_a_table_and_the_audit(tmp_path: Path, trace: Path):
+    ran = run(trace, "--store", f"sqlite:///{tmp_path / 'nova.db'}")
+    assert ran.exit_code == 0, ran.output
+    lines = ran.stdout.splitlines()
+    assert lines[0].split() == ["booted", "7"]
+    assert lines[-1] == "audit: ok"
+    assert any(line.startswith("instance.create") for line in lines)
+    assert ran.stderr == ""  # the bar is for terminals
+
+
+def test_json(trace: Path):
+    ran = run(trace, "--store", "memory://", "--json", "--limit", 5, "--hosts", 2)
+    told = json.loads(ran.stdout)
+    assert {"booted", "running", "deleted", "refused_quota", "refused_room", "operations", "seconds"} <= told.keys()
+    assert told["booted"] == 5
+    assert told["audit"] == {"ok": True, "problems": []}
+
+
+def test_an_audit_that_fails_is_exit_code_1(tmp_path: Path, trace: Path):
+    url = f"sqlite:///{tmp_path / 'nova.db'}"
+    run(trace, "--store", url)
+    with Nova.connect(url) as db:
+        db.compute_node.increment(1, ComputeNode.vcpus_used, 1)
+    ran = run(trace, "--store", url, "--resume")
+    assert ran.exit_code == 1
+    assert ran.stdout.splitlines()[-1] == "  host-00000: vcpus used is 5, but its instances use 4"
+    told = json.loads(run(trace, "--store", url, "--resume", "--json").stdout)
+    assert told["audit"]["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ((), 2, "Missing option '--store'"),
+        (("nowhere.csv", "--store", "memory://"), 2, "nowhere.csv"),
+        (("--store", "memory://", "--limit", "0"), 2, "--limit"),
+        (("--store", "memory://", "--limit", "x"), 2, "--limit"),
+        (("--store", "memory://", "--hosts", "0"), 2, "--hosts"),
+        (("--store", "memory://", "--nonsense"), 2, "--nonsense"),
+        (("--store", "nonsense"), 1, "Error: a store's URL looks like"),
+        (("--store", "nothing://here"), 1, "Error: no store for nothing://"),
+        (("--store", "memory://?colour=red"), 1, "colour"),
+    ],
+)
+def test_bad_options(arguments: tuple[str, ...], code: int, told: str):
+    ran = run(*arguments)
+    assert ran.exit_code == code
+    assert told in ran.stderr
+    assert "Traceback" not in ran.output
+
+
+def test_a_bad_row_is_one_line(trace: Path):
+    trace.write_text(trace.read_text() + "1500,9,2,1.0\n")
+    ran = run(trace, "--store", "memory://")
+    assert ran.exit_code == 1
+    assert ran.stderr == "Error: trace.csv, line 9: 4 values where the first line names 5 columns\n"
+
+
+def test_a_second_replay_is_one_line(tmp_path: Path, trace: Path):
+    url = f"sqlite:///{tmp_path / 'nova.db'}"
+    run(trace, "--store", url)
+    ran = run(trace, "--store", url)
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith("Error: the store holds a replay already")
+
+
+def test_help_and_version():
+    for arguments in (["--help"], ["nova", "--help"], ["nova", "replay", "--help"]):
+        ran = CliRunner().invoke(main, arguments)
+        assert ran.exit_code == 0
+        assert ran.output.startswith("Usage: ")
+    assert CliRunner().invoke(main, ["--version"]).output.startswith("manystore ")
+    assert CliRunner().invoke(main, ["nonsense"]).exit_code == 2
+
+
+def event_in(url: str) -> int:
+    """Read how far a replay in another process has come; 0 while there is nothing to read."""
+    try:
+        with Nova.connect(url) as db:
+            return max((journal.event for journal in db.journal.find()), default=0)
+    except Unavailable:
+        return 0
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_comes_to_the_same(tmp_path: Path):
+    options = ["--limit", "120", "--json"]
+    whole = subprocess.run([*COMMAND, *options, "--store", "memory://"], capture_output=True, check=True)
+    file = tmp_path / "nova.db"
+    url, killed = f"sqlite:///{file}", 0
+    for number in (1, 40, 90, 150, 200):
+        with subprocess.Popen([*COMMAND, *options, "--store", url, "--resume"], stdout=subprocess.PIPE) as process:
+            while process.poll() is None and (not file.exists() or event_in(url) < number):
+                pass
+            process.kill()
+        killed += process.returncode == -signal.SIGKILL
+    assert killed >= 3
+    ended = subprocess.run([*COMMAND, *options, "--store", url, "--resume"], capture_output=True, check=True)
+    told, wanted = json.loads(ended.stdout), json.loads(whole.stdout)
+    for name in ("booted", "running", "deleted", "refused_quota", "refused_room", "operations", "audit"):
+        assert told[name] == wanted[name]
+
+
+@pytest.mark.slow
+def test_an_interrupt_says_how_to_go_on(tmp_path: Path):
+    file = tmp_path / "nova.db"
+    url = f"sqlite:///{file}"
+    command = [*COMMAND, "--limit", "200", "--store", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and (not file.exists() or event_in(url) < 20):
+            pass
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130
+    assert told == "stopped; to go on, give the same command with --resume\n"

@@ -1,0 +1,153 @@
+"""The inner waist as memory keeps it: order, bounds, the five checks, one atomic step; and who shares which memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from manystore import errors
+from manystore.query.plan import CATALOG as READ_CATALOG
+from manystore.schema.catalog import Catalog
+from manystore.schema.operation import CreateDatabase
+from manystore.schema.schema import Schema
+from manystore.schema.system import SYSTEM
+from manystore.store.url import parse_url
+from manystore.stores.keyvalue.memory import Memory, MemoryStore
+from manystore.stores.keyvalue.protocol import CATALOG, Absent, Empty, Exists, Range, Same, Span
+
+TOKEN = "0123456789abcdef"
+RECORD = b'{"_revision":"' + TOKEN.encode() + b'","_previous":null}'
+
+
+@pytest.fixture
+def memory() -> Memory:
+    made = Memory()
+    made.commit([], [("r:a", name, RECORD) for name in "abcd"], [], epoch=None)
+    made.commit([], [("i:a.x", f"{n} {name}", b"") for n, name in enumerate("dcbz")], [], epoch=None)
+    return made
+
+
+def test_get(memory):
+    assert memory.get([("r:a", "a"), ("r:a", "q"), ("r:none", "a")]).values == [RECORD, None, None]
+    assert memory.get([("r:none", "a")]).values == [None]
+
+
+def test_scan(memory):
+    assert memory.scan(Span("r:a", "b", "d")).names == ["b", "c"]
+    assert memory.scan(Span("r:a", "", "z"), limit=2, reverse=True).names == ["d", "c"]
+    page = memory.scan(Span("r:a", "", "z"), follow="r:a")
+    assert (page.names, page.values) == (list("abcd"), [RECORD] * 4)
+    page = memory.scan(Span("i:a.x", "1", "9"), follow="r:a")
+    assert (page.names, page.values) == (["1 c", "2 b", "3 z"], [RECORD, RECORD, None])
+    assert memory.scan(Span("i:a.x", "3", "9"), follow="r:none").values == [None]
+    assert memory.scan(Span("i:none", "", "z"), follow="r:a").names == []
+
+
+@pytest.mark.parametrize(
+    ("check", "holds"),
+    [
+        (Same(("r:a", "a"), TOKEN), True),
+        (Same(("r:a", "a"), "f" * 16), False),
+        (Same(("r:a", "q"), TOKEN), False),
+        (Absent(("r:a", "q")), True),
+        (Absent(("r:none", "q")), True),
+        (Absent(("r:a", "a")), False),
+        (Exists(("r:a", "a")), True),
+        (Exists(("r:a", "q")), False),
+        (Empty("i:a.x", "4 "), True),
+        (Empty("i:none", "4 "), True),
+        (Empty("i:a.x", "1 "), False),
+        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 b")), True),
+        (Range(Span("i:a.x", "1", "3"), ("1 c",)), False),
+        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 a")), False),
+        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 b", "2 c")), False),
+    ],
+)
+def test_checks(memory, check, holds):
+    outcome = memory.commit([Exists(("r:a", "a")), check], [("r:a", "new", RECORD)], [("r:a", "d")], epoch=None)
+    assert outcome == (None if holds else 1)
+    assert memory.get([("r:a", "new"), ("r:a", "d")]).values == ([RECORD, None] if holds else [None, RECORD])
+
+
+def test_what_is_deleted_and_put_is_there(memory):
+    memory.commit([], [("r:a", "a", b"x")], [("r:a", "a")], epoch=None)
+    assert memory.get([("r:a", "a")]).values == [b"x"]
+
+
+def test_epoch(memory):
+    assert memory.get([CATALOG]).epoch == ""
+    catalog = Catalog.first(Schema.of([], SYSTEM))
+    memory.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
+    assert memory.get([]).epoch == memory.scan(Span("r:a", "", "z")).epoch == catalog.epoch
+    with pytest.raises(errors.EpochChanged):
+        memory.commit([], [], [], epoch="f" * 16)
+    assert memory.commit([], [], [], epoch=catalog.epoch) is None
+
+
+def made(url: str) -> MemoryStore:
+    return MemoryStore.open(parse_url(url))
+
+
+def epoch_in(store: MemoryStore) -> str | None:
+    return next((row.epoch for row in store.read(READ_CATALOG, (), epoch="").rows), None)
+
+
+def test_a_name_is_shared_until_the_last_is_closed():
+    one, other, private = made("memory://shared"), made("memory://shared"), made("memory://")
+    one.alter(CreateDatabase(Catalog.first(Schema.of([], SYSTEM))))
+    assert epoch_in(one) == epoch_in(other) is not None
+    assert epoch_in(private) is None
+    one.close()
+    one.close()
+    third = made("memory://shared")
+    assert epoch_in(third) == epoch_in(other)
+    for store in (third, other):
+        store.close()
+    last = made("memory://shared")
+    assert epoch_in(last) is None
+    last.close()
+
+
+def test_use_after_close():
+    store = made("memory://")
+    store.close()
+    for use in (
+        lambda: store.read(READ_CATALOG, (), epoch=""),
+        lambda: store.write([], epoch=""),
+        lambda: store.alter(CreateDatabase(Catalog.first(Schema.of([], SYSTEM)))),
+    ):
+        with pytest.raises(errors.Closed):
+            use()
+
+
+def test_an_option_is_refused():
+    with pytest.raises(errors.URLError, match="timeout"):
+        made("memory://name?timeout=3")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_a_whole_copy_and_free_locks(memory):
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            memory.commit([], [("r:a", "x", RECORD), ("r:b", "x", RECORD)], [], epoch=None)
+            memory.commit([], [], [("r:a", "x"), ("r:b", "x")], epoch=None)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                one, other = memory.get([("r:a", "x"), ("r:b", "x")]).values
+                memory.commit([], [("r:a", "y", RECORD)], [], epoch=None)
+                os._exit(0 if one == other else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            assert memory.get([("r:a", "y")]).values == [None]
+    finally:
+        stop.set()
+        thread.join()
