@@ -41,9 +41,9 @@ from .errors import (
     ValueRefused,
     WriteRefused,
 )
+from .model.builder import model
 from .model.field import field, index, ref, related, unique
 from .model.mapping import AsMapping
-from .model.model import model
 from .model.unset import UNSET
 from .query.column import Assignment, Col, col
 from .query.order import Order, Projection, asc, avg, count, desc, max_, min_, project, sum_

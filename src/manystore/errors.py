@@ -149,7 +149,8 @@ class Conflict(WriteRefused):
         self.key = key
 
     def __str__(self) -> str:
-        return f"{self.model}: record {self.key!r} was changed by somebody else; read it again"
+        which = "every record" if self.key is None else f"record {self.key!r}"
+        return f"{self.model}: {which} was changed by somebody else; read it again"
 
 
 class Duplicate(WriteRefused):

@@ -5,12 +5,16 @@ The blocks of one page continue each other. `print(...)  # text` must print that
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import types
 from pathlib import Path
 
 import pytest
+
+from manystore import Database, Repository
+from manystore.model.field import Declared
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
@@ -51,3 +55,17 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("owner", [Repository, Database])
+def test_the_manual_names_every_method(owner: type[object]) -> None:
+    manual = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    public = [name for name in dir(owner) if not name.startswith("_")]
+    assert public
+    assert [name for name in public if not re.search(rf"[`.]{name}\b", manual)] == []
+
+
+def test_the_manual_names_every_option_of_field() -> None:
+    manual = (ROOT / "docs" / "models.md").read_text()
+    named = [name for name in inspect.signature(Declared).parameters if name not in ("reference", "generated", "key")]
+    assert [name for name in named if f"{name}=" not in manual] == []

@@ -37,4 +37,4 @@ def memory(tmp_path: Path) -> Iterator[str]:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return request.getfixturevalue("memory")
-    return f"sqlite:///{tmp_path / 'nova.db'}"
+    return f"sqlite:///{tmp_path / 'nova.db'}?durability=off"

@@ -14,7 +14,7 @@ from manystore.cli.main import main
 from manystore.nova.database import Nova
 from manystore.nova.model.service import ComputeNode
 
-COMMAND = [sys.executable, "-m", "manystore.cli.main", "nova", "replay"]
+COMMAND = [sys.executable, "-m", "manystore", "nova", "replay"]
 
 
 def run(*arguments: object) -> Result:

@@ -81,7 +81,7 @@ class Crash(BaseException):
 
 
 @pytest.mark.usefixtures("refusing")
-@pytest.mark.parametrize("every", [1, 7])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_a_crash_after_any_commit_changes_nothing(memory: str, monkeypatch: pytest.MonkeyPatch, every: int):
     undisturbed = replay("memory://", limit=20, hosts=2)
     commits = 0

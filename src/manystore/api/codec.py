@@ -160,13 +160,21 @@ def _dump_source(i: int, dump: Callable[[Any], Any] | None) -> list[str]:
 def _make_copy(codec: ModelCodec) -> Callable[[Any], Any]:
     """Make copy(record): its fields and revision, without the related records; 1 µs where copy.copy takes 14."""
     cls = codec.model.cls
-    names: dict[str, Any] = {"new": cls.__new__, "cls": cls, "put": object.__setattr__}
-    attributes = [*(spec.name for spec in codec.model.fields), REVISION]
+    names: dict[str, Any] = {"new": cls.__new__, "cls": cls, "put": object.__setattr__, "whole": _copy_json}
+    values = {s.name: f"whole(o.{s.name})" if s.type.kind == "json" else f"o.{s.name}" for s in codec.model.fields}
+    values[REVISION] = f"o.{REVISION}"
     if getattr(cls, "__dataclass_params__").frozen:  # noqa: B009 - unknown to checkers
-        body = [f"    put(n, {name!r}, o.{name})" for name in attributes]
+        body = [f"    put(n, {name!r}, {value})" for name, value in values.items()]
     else:
-        body = [f"    n.{name} = o.{name}" for name in attributes]
+        body = [f"    n.{name} = {value}" for name, value in values.items()]
     return _compiled("copy", ["def made(o):", "    n = new(cls)", *body, "    return n"], names)
+
+
+def _copy_json(value: Any) -> Any:
+    """Copy a JSON value all the way down: what a caller changes later stays out of the copy."""
+    if value.__class__ is dict:
+        return {name: _copy_json(part) for name, part in value.items()}
+    return [_copy_json(part) for part in value] if value.__class__ is list else value
 
 
 def _test_source(i: int, spec: FieldSpec) -> str:
@@ -223,7 +231,8 @@ def _make_size(codec: ModelCodec) -> Callable[[Values], int]:
     for i, spec in enumerate(codec.model.fields):
         fixed += len(spec.column) + 32
         if spec.type.kind == "json":
-            parts.append(f"(len(encode(v[{i}])) if v[{i}] is not None else 0)")
+            # A store that asks for text has it encoded already; the size must not depend on that.
+            parts.append(f"({'len(v[i].encode())' if codec.dumps[i] else 'len(encode(v[i]))'} if v[i] is not None else 0)".replace("[i]", f"[{i}]"))
         elif spec.type.kind in ("str", "bytes") and spec.type.enum is None:
             width = 4 if spec.type.kind == "str" else 2
             if spec.type.length is not None and spec.type.length * width < 64:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, SchemaMismatch, TooLarge
 from ..model.model import model_of
 from ..model.types import dump_datetime
@@ -134,6 +136,8 @@ class Engine:
         """Carry out changes in one atomic step. After a fitting change of the catalog it is tried again."""
         if self.closed:
             raise Closed("the database is closed")
+        if len(changes) == 1:
+            self.check_size(changes)  # of many, whoever joined them has looked
         for _ in range(_EPOCH_TRIES):
             try:
                 if self.on_call is None:
@@ -184,7 +188,7 @@ class Engine:
         if mapper is not None and isinstance(change, (Insert, Replace)):
             return mapper.codec.size(change.values)
         sets = change.sets if isinstance(change, Patch) else ()
-        return 100 + sum(len(value) if isinstance(value, (str, bytes)) else 32 for _, value in sets)
+        return 100 + sum(_weight(value) for _, value in sets)
 
     def _open_catalog(self) -> Catalog:
         """Read the stored catalog, or make the first one in an empty store; refuse one that is not this program's."""
@@ -226,6 +230,14 @@ class Engine:
     def forget(self, key: str) -> None:
         """Drop a remembered idempotency key, so that it may be used again."""
         self.write([Delete(COMMITTED, (key,))], "forget")
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, (dict, list)):
+        return len(msgspec.json.encode(value))
+    if isinstance(value, str):
+        return len(value.encode()) if not value.isascii() else len(value)
+    return len(value) if isinstance(value, bytes) else 32
 
 
 class _Presence:

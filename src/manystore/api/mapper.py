@@ -47,7 +47,7 @@ class Mapper:
         self.generated = model.generated
         self.key_names = collection.key
         self.single_key = collection.key[0] if len(collection.key) == 1 else None
-        self.live = Compare(model.cls, "deleted", "eq", False, optional=False) if collection.live else None
+        self.live = Compare(model.cls, "deleted", "live", False, optional=False) if collection.live else None
         self.dead = Compare(model.cls, "deleted", "eq", True, optional=False) if collection.live else None
         self.comparables: Comparables = {
             spec.name: spec.type.dump

@@ -155,8 +155,9 @@ class Reading:
         limit: int | None = None,
         after: Any = None,
         scan: bool = False,
+        as_saved: bool = False,
     ) -> list[Any]:
-        """Read the records that match, in order, a transaction's own changes among them."""
+        """Read the records that match, in order, a transaction's own changes among them (as_saved: see overlay)."""
         if limit == 0:
             check_limit(limit)
             return []
@@ -168,7 +169,7 @@ class Reading:
         if tx is None:
             return rows
         bound = None if after is None else cursor_values(self.mapper, made.order, after)
-        return tx.overlay(self, rows, made, values, after=bound, limit=limit)
+        return tx.overlay(self, rows, made, values, after=bound, limit=limit, as_saved=as_saved)
 
     def load(self, records: Sequence[Any], slots: Sequence[object]) -> None:
         """Fill related slots: one read a level."""
@@ -193,12 +194,16 @@ class Reading:
             raise UsageError(f"{cls.__name__} has no repository in this database") from None
         return Reading(self.engine, mapper, self.tx, scope, peeking=self.peeking)
 
+    def peek(self) -> Reading:
+        """Give the same reads, of which a transaction takes no note."""
+        return Reading(self.engine, self.mapper, self.tx, self.scope_value, peeking=True)
+
     def tally(self, where: Predicate | None, output: Output, operation: str, *, scan: bool) -> Any:
         """Count the matches, or tell whether there is one."""
-        if self.tx is not None and self.tx.pending_in(self.mapper):
-            found = self.many(where, operation, scan=scan)
-            return len(found) if output == "count" else bool(found)
         limit = 1 if output == "exists" else None
+        if self.tx is not None and self.tx.pending_in(self.mapper):
+            found = self.many(where, operation, limit=limit, scan=scan, as_saved=True)
+            return len(found) if output == "count" else bool(found)
         return self.read_rows(where, operation, output=output, scan=scan, limit=limit)[0][0]
 
     def rows(
@@ -213,7 +218,7 @@ class Reading:
         """Read a projection without aggregates."""
         columns = tuple(dict.fromkeys(column for _, column in shape.plain))
         if self.tx is not None and self.tx.pending_in(self.mapper):
-            found = self.many(where, "select", order=order, limit=limit, scan=scan)
+            found = self.many(where, "select", order=order, limit=limit, scan=scan, as_saved=True)
             return [shape.shape(**{name: getattr(record, column) for name, column in shape.plain}) for record in found]
         if limit == 0:
             return []
@@ -227,7 +232,7 @@ class Reading:
         """Read totals by group: pairs of the columns' values and the totals."""
         asked = tuple(Total(t.function, t.field) for t in totals)
         if self.tx is not None and self.tx.pending_in(self.mapper):
-            yield from self._groups_here(columns, asked, self.many(where, "aggregate", scan=scan))
+            yield from self._groups_here(columns, asked, self.many(where, "aggregate", scan=scan, as_saved=True))
             return
         got = self.read_rows(where, "aggregate", output="groups", scan=scan, columns=columns, totals=asked)[0]
         load = self.mapper.codec.load_one
@@ -259,7 +264,7 @@ class Reading:
 
     def _total_here(self, total: Total, records: list[Any]) -> Any:
         taken = records if not total.field else [getattr(record, total.field) for record in records]
-        result = evaluate.total(total, taken, self.mapper.name)
+        result = evaluate.total(total, taken, self.mapper.name, self.mapper.comparables.get(total.field))
         if total.function != "sum":
             return result
         return type_of_sum(self.mapper.collection.field(total.field).kind, self.mapper, total.field, result)

@@ -96,14 +96,25 @@ class Transaction:
         return sum(1 for collection, _ in self._pending if collection == mapper.collection.name)
 
     def overlay(
-        self, reading: Reading, rows: list[Any], plan: Plan, values: Values, *, after: Values | None, limit: int | None
+        self,
+        reading: Reading,
+        rows: list[Any],
+        plan: Plan,
+        values: Values,
+        *,
+        after: Values | None,
+        limit: int | None,
+        as_saved: bool,
     ) -> list[Any]:
-        """Lay this transaction's own changes over the records that the store gave for a plan."""
+        """Lay this transaction's own changes over the records that the store gave for a plan.
+
+        as_saved: as the records would be after the commit, and unremembered: what counts and totals are made of.
+        """
         self._check_open()
         mapper = reading.mapper
         mine = {i: p for i, p in self._pending.items() if i[0] == mapper.collection.name}
         if not mine:
-            return [self.remember(reading, row) for row in rows]
+            return rows if as_saved else [self.remember(reading, row) for row in rows]
         assert plan.matches is not None
         assert plan.is_after is not None
         found = [row for row in rows if (mapper.collection.name, mapper.key_parts(row)) not in mine]
@@ -114,6 +125,8 @@ class Transaction:
         }
         found += [p.state for p in mine.values() if id(p.state) in own]
         evaluate.sort(found, plan.order, plan.sort_keys)
+        if as_saved:
+            return found[:limit]
         return [own[id(r)] if id(r) in own else self.remember(reading, r) for r in found[:limit]]
 
     # -- writes --
@@ -121,30 +134,30 @@ class Transaction:
     def create(self, mapper: Mapper, record: Any) -> None:
         """Put a new record in line; raise Duplicate when this transaction already has one with its key."""
         self._check_open()
-        change = mapper.insert(record)
+        state = mapper.codec.copy(record)  # what is bound from it, JSON values too, is nobody else's
+        change = mapper.insert(state)
         identity = (mapper.collection.name, mapper.key_parts(record))
         there = self._pending.get(identity)
         if there is not None and there.gone and there.expected is not None:
             # Deleted and made again in one step: for the store that is one record replaced.
-            replaced = mapper.replace(record, there.expected, ())
-            self._pending[identity] = Pending(
-                mapper, record, mapper.codec.copy(record), there.expected, False, replaced
-            )
+            replaced = mapper.replace(state, there.expected, ())
+            self._pending[identity] = Pending(mapper, record, state, there.expected, False, replaced)
         elif (there is not None and not there.gone) or identity in self._seen:
             raise Duplicate(mapper.name, mapper.key_names)
         else:
-            self._pending[identity] = Pending(mapper, record, mapper.codec.copy(record), None, False, change)
+            self._pending[identity] = Pending(mapper, record, state, None, False, change)
         self._records[identity] = record
 
     def save(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
         """Put a changed record in line. expected: the revision that the object, or the caller, names."""
         self._check_open()
         identity = (mapper.collection.name, mapper.key_parts(record))
+        state = mapper.codec.copy(record)
         there = self._pending.get(identity)
         if there is not None and there.gone:
             raise Conflict(mapper.name, mapper.key_of(record))
         if there is not None and there.expected is None:
-            change: Change = mapper.insert(record)
+            change: Change = mapper.insert(state)
         else:
             base = there.expected if there is not None else expected
             if base is None:
@@ -152,9 +165,9 @@ class Transaction:
             seen = self._seen.get(identity)
             if (seen is not None and seen[1] != base) or (there is not None and expected not in (None, base)):
                 raise Conflict(mapper.name, mapper.key_of(record))
-            change = mapper.replace(record, base, require)
+            change = mapper.replace(state, base, require)
         based = there.expected if there is not None else expected
-        self._pending[identity] = Pending(mapper, record, mapper.codec.copy(record), based, False, change)
+        self._pending[identity] = Pending(mapper, record, state, based, False, change)
         self._records[identity] = record
 
     def delete(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:

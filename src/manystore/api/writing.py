@@ -180,25 +180,31 @@ class Writing(Removing[M, K]):
         filtered = reading.where(where, "no")
         if filtered is None:
             raise UsageError("claim needs a filter")
+        # Those that are passed by are no part of a transaction's read set: others may take them meanwhile.
+        looking = reading.peek()
         for _ in range(_CLAIM_ROUNDS):
-            found = reading.many(filtered, "claim", limit=_CLAIM_AMONG, scan=scan)
+            found = looking.many(filtered, "claim", limit=_CLAIM_AMONG, scan=scan)
             if not found:
-                break
+                raise Exhausted(mapper.name)
             # Everyone would go for the first free one, and all but one would lose.
             random.shuffle(found)
             if reading.tx is not None:
-                return self._apply(found[0], sets)
+                return self._apply(reading.tx.remember(reading, found[0]), sets)
             for record in found:
-                patch = mapper.patch(
-                    mapper.codec.key(record),
-                    {**mapper.stamps(mapper.updated, reading.engine.clock), **sets},
-                    expected=getattr(record, REVISION),
-                )
-                try:
-                    return reading.engine.write([patch], "claim").records[0]  # type: ignore[no-any-return]
-                except (Conflict, NotFound):
-                    continue
-        raise Exhausted(mapper.name)
+                taken = self._take(record, sets)
+                if taken is not None:
+                    return taken
+        raise Conflict(mapper.name, None)
+
+    def _take(self, record: Any, sets: dict[str, Any]) -> M | None:
+        """Change a record if it still is as it was read; None when somebody was faster."""
+        reading, mapper = self._reading, self._reading.mapper
+        stamped = {**mapper.stamps(mapper.updated, reading.engine.clock), **sets}
+        patch = mapper.patch(mapper.codec.key(record), stamped, expected=getattr(record, REVISION))
+        try:
+            return reading.engine.write([patch], "claim").records[0]  # type: ignore[no-any-return]
+        except (Conflict, NotFound):
+            return None
 
     def update_where(
         self, first: Predicate, /, *more: Predicate, changes: Sequence[Assignment], scan: bool = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 import types
 from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-from .types import DECIMAL_DIGITS, FieldType, Kind
+from .types import DECIMAL_DIGITS, INT_MAX, INT_MIN, FieldType, Kind, text_refusal
 
 _SIMPLE: dict[Any, tuple[Kind, tuple[type, ...]]] = {
     bool: ("bool", (bool,)),
@@ -45,11 +45,11 @@ def field_type(annotation: Any, *, length: int | None, digits: int | None, scale
     kind, classes, enum, choices = _resolve(annotation)
     if length is not None and (kind not in ("str", "bytes") or length < 1):
         raise TypeError("max_length goes with str and bytes, and is at least 1")
-    if (digits is not None or scale is not None) and kind != "decimal":
-        raise TypeError("digits and scale go with Decimal")
-    if kind == "decimal":
-        if digits is None or scale is None or not 0 <= scale <= digits <= DECIMAL_DIGITS or digits < 1:
-            raise TypeError(f"a Decimal declares digits= (1 to {DECIMAL_DIGITS}) and scale= (0 to digits)")
+    if kind != "decimal":
+        if digits is not None or scale is not None:
+            raise TypeError("digits and scale go with Decimal")
+    elif digits is None or scale is None or not 0 <= scale <= digits <= DECIMAL_DIGITS or digits < 1:
+        raise TypeError(f"a Decimal declares digits= (1 to {DECIMAL_DIGITS}) and scale= (0 to digits)")
     return FieldType(kind, classes, length, digits, scale, enum, choices)
 
 
@@ -58,23 +58,39 @@ def _resolve(annotation: Any) -> tuple[Kind, tuple[type, ...], type[Enum] | None
     if annotation is Decimal:
         return "decimal", (Decimal,), None, None
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        values = tuple(member.value for member in annotation)
-        return _plain_values(values), (annotation,), annotation, values
+        return _of_enum(annotation)
     if origin is Literal:
-        values = get_args(annotation)
-        return _plain_values(values), (type(values[0]),), None, values
+        values: tuple[Any, ...] = get_args(annotation)
+        kind = _plain_values(values)
+        return kind, (str if kind == "str" else int,), None, values
     if origin in (Union, types.UnionType):
         parts = [_resolve(member) for member in get_args(annotation)]
         if {part[0] for part in parts} in ({"ip"}, {"network"}):
             return parts[0][0], tuple(c for part in parts for c in part[1]), None, None
     simple = _SIMPLE.get(origin if origin in (dict, list) else annotation)
     if simple is None:
-        raise TypeError(f"no field can hold {getattr(annotation, '__name__', annotation)}")
+        raise TypeError(f"no field can hold {_shown(annotation)}")
     return *simple, None, None
 
 
+def _shown(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or str(annotation)
+
+
+def _of_enum(enum: type[Enum]) -> tuple[Kind, tuple[type, ...], type[Enum], tuple[str | int, ...]]:
+    if issubclass(enum, Flag):
+        raise TypeError("a Flag holds several values at once; declare int and convert")
+    values: tuple[Any, ...] = tuple(member.value for member in enum)
+    return _plain_values(values), (enum,), enum, values
+
+
 def _plain_values(values: tuple[Any, ...]) -> Kind:
-    for kind, cls in (("str", str), ("int", int)):
-        if values and all(isinstance(v, cls) and not isinstance(v, bool) for v in values):
-            return kind  # type: ignore[return-value]
+    if values and all(value.__class__ is str for value in values):
+        if refused := next((reason for value in values if (reason := text_refusal(value, None))), None):
+            raise TypeError(f"one of its values {refused}")
+        return "str"
+    if values and all(value.__class__ is int for value in values):
+        if not all(INT_MIN <= value <= INT_MAX for value in values):
+            raise TypeError("one of its values is outside 64 bits")
+        return "int"
     raise TypeError("the values of an enum or Literal must be all str or all int")

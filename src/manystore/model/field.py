@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from typing import Any, Literal, TypeAlias, TypeVar, overload
+
+import msgspec
 
 from .types import FieldType
 from .unset import UNSET
@@ -20,16 +22,14 @@ Stamp: TypeAlias = Literal["created", "updated", "deleted"]
 DECLARED = "manystore"  # the place of a Declared in a dataclass field's metadata
 
 
-@dataclass(frozen=True, slots=True)
-class RefDecl:
+class RefDecl(msgspec.Struct, frozen=True):
     """A reference as declared: a slot descriptor, a function that gives one, or the name "Model.field"."""
 
     target: Any
     on_delete: OnDelete
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """All that field() or ref() was told."""
 
     key: bool = False
@@ -45,8 +45,7 @@ class Declared:
     reference: RefDecl | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class IndexDecl:
+class IndexDecl(msgspec.Struct, frozen=True):
     """An index as declared. fields: attribute names, "-name" for descending."""
 
     fields: tuple[str, ...]
@@ -54,8 +53,7 @@ class IndexDecl:
     scoped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UniqueDecl:
+class UniqueDecl(msgspec.Struct, frozen=True):
     """A unique as declared. among: whether soft-deleted records go on holding their values."""
 
     fields: tuple[str, ...]
@@ -64,17 +62,15 @@ class UniqueDecl:
     scoped: bool = False
 
 
-@dataclass(slots=True)
-class RelatedDecl:
+class RelatedDecl(msgspec.Struct, eq=False):
     """A related record as declared: by this model's reference, or by "Model.field" of another one."""
 
     by: Any
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
-    """One stored field of a model, all questions answered."""
+class FieldSpec(msgspec.Struct, frozen=True):
+    """One stored field of a model, all questions answered. default, factory: MISSING when there is none."""
 
     name: str
     column: str
@@ -82,13 +78,16 @@ class FieldSpec:
     optional: bool
     declared: Declared
     default: Any = MISSING
+    factory: Any = MISSING
 
     @property
     def key(self) -> bool:
+        """Tell whether the field is part of the key."""
         return self.declared.key
 
     @property
     def generated(self) -> bool:
+        """Tell whether the store counts the field up."""
         return self.declared.generated
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal
+from decimal import Context, Decimal, DecimalException
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -31,8 +30,7 @@ _EXACT = Context(prec=40)
 _MICROSECOND_TEXT = 27  # len("2011-11-11T11:11:11.123456Z")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldType:
+class FieldType(msgspec.Struct, frozen=True):
     """What one field holds. classes: the exact classes a value may have; length: code points (str) or bytes."""
 
     kind: Kind
@@ -87,10 +85,12 @@ def text_refusal(text: str, length: int | None) -> str | None:
 
 def dump_datetime(value: datetime) -> str:
     """Write an aware datetime as 27 characters of UTC: `2011-11-11T11:11:11.123456Z`."""
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)  # msgspec keeps other offsets, and drops an offset's seconds
     text: str = msgspec.to_builtins(value)
-    # msgspec leaves out zero microseconds, and would sort ".5Z" before "Z"; it also keeps other offsets.
-    if len(text) != _MICROSECOND_TEXT or text[-1] != "Z":
-        text = value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if len(text) != _MICROSECOND_TEXT:
+        # It also leaves out zero microseconds, and "…11.5Z" would sort before "…11Z".
+        text = value.isoformat(timespec="microseconds")[:-6] + "Z"
     return text
 
 
@@ -119,6 +119,8 @@ def _refuse_bytes(kind: FieldType, value: bytes) -> str | None:
 
 
 def _refuse_datetime(_: FieldType, value: datetime) -> str | None:
+    if value.tzinfo is UTC:
+        return None
     if value.tzinfo is None or value.utcoffset() is None:
         return "a datetime without a time zone"
     try:
@@ -132,16 +134,25 @@ def _refuse_decimal(kind: FieldType, value: Decimal) -> str | None:
     if not value.is_finite():
         return "neither NaN nor infinity can be stored"
     digits, scale = kind.digits or DECIMAL_DIGITS, kind.scale or 0
-    shifted = value.scaleb(scale, _EXACT)
-    if len(value.as_tuple().digits) > _EXACT.prec or shifted != shifted.to_integral_value():
+    # Never an operator of Decimal's: those round by the context of whoever calls.
+    if value and value.adjusted() + scale >= digits:
+        return f"more than {digits - scale} digits before the point"
+    try:
+        shifted = value.scaleb(scale, _EXACT)
+    except DecimalException:
         return f"more than {scale} digits after the point"
-    if abs(shifted) >= 10**digits:
-        return f"more than {digits} digits"
+    if len(value.as_tuple().digits) > _EXACT.prec or shifted != shifted.to_integral_value(context=_EXACT):
+        return f"more than {scale} digits after the point"
     return None
 
 
 def _refuse_ip(_: FieldType, value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:
     return "an address with a scope id cannot be stored" if getattr(value, "scope_id", None) else None
+
+
+def _refuse_network(_: FieldType, value: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str | None:
+    scope_id = getattr(value.network_address, "scope_id", None)
+    return "a network with a scope id cannot be stored" if scope_id else None
 
 
 def _refuse_json(_: FieldType, value: Any) -> str | None:
@@ -181,7 +192,7 @@ _REFUSALS: dict[Kind, Callable[[FieldType, Any], str | None]] = {
     "decimal": _refuse_decimal,
     "uuid": _refuse_nothing,
     "ip": _refuse_ip,
-    "network": _refuse_nothing,
+    "network": _refuse_network,
     "json": _refuse_json,
 }
 

@@ -18,8 +18,9 @@ class Unset(Enum):
         raise TypeError("UNSET: this record has no key yet; create it first")
 
     __str__ = __format__ = __int__ = __index__ = __float__ = _refuse  # type: ignore[assignment]
-    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore[assignment]
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __truediv__ = __neg__ = _refuse
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # noqa: PIE796 - methods, not members
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse  # noqa: PIE796
+    __mod__ = __truediv__ = __neg__ = _refuse  # noqa: PIE796
 
 
 UNSET: Final = Unset.UNSET

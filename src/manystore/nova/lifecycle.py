@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
@@ -346,9 +347,11 @@ class Lifecycle:
             tries += 1
             if tries > 1:
                 self._check_alone(tx)
-            found = work(tx) or {}
-            counts = {"operations": before.operations + self._uncounted, "milliseconds": milliseconds}
-            return tx.journal.save(replace(before, **{**counts, **changes, **found, **onward}))
+            after = copy(before)
+            after.operations, after.milliseconds = before.operations + self._uncounted, milliseconds
+            for name, value in {**changes, **(work(tx) or {}), **onward}.items():
+                setattr(after, name, value)
+            return tx.journal.save(after)
 
         with self._meter.measure(operation):
             try:

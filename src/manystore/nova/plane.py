@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 from uuid import NAMESPACE_URL, uuid5
 
@@ -119,22 +120,29 @@ def _limits(rows: Sequence[Row], events: Sequence[Event], *, tight: bool) -> tup
     return tuple(found)
 
 
-def build_plane(db: Nova, plane: Plane) -> None:
-    """Make what a plane consists of. Each step has a key: building goes on after a crash, and does none twice."""
-    _in_steps(db, "services", range(len(_CONTROLLER) + plane.hosts), lambda tx, n: _add_service(tx, plane, n))
-    _in_steps(db, "instance-types", range(len(plane.sizes)), lambda tx, n: _add_instance_type(tx, plane, n))
-    _in_steps(db, "networks", range(plane.networks), lambda tx, n: _add_network(tx, _cidr(plane, n)))
+def build_plane(db: Nova, plane: Plane, pause: Callable[[], None] = lambda: None) -> None:
+    """Make what a plane consists of. Each step has a key: building goes on after a crash, and does none twice.
+
+    pause is called between two steps; building ends when it raises.
+    """
+    build = partial(_in_steps, db, pause)
+    build("services", range(len(_CONTROLLER) + plane.hosts), lambda tx, n: _add_service(tx, plane, n))
+    build("instance-types", range(len(plane.sizes)), lambda tx, n: _add_instance_type(tx, plane, n))
+    build("networks", range(plane.networks), lambda tx, n: _add_network(tx, _cidr(plane, n)))
     for number in range(plane.networks):
         cidr = _cidr(plane, number)
         pool = _Pool(db.network.get_by_cidr(str(cidr)).id, cidr, plane.pool)
-        _in_steps(db, f"fixed-ips/{number}", range(cidr.num_addresses), pool.add)
-    _in_steps(db, "users", range(1), lambda tx, _: tx.user.create(User(id=_ADMIN, name=_ADMIN, is_admin=True)))
-    _in_steps(db, "projects", range(len(plane.limits)), lambda tx, n: _add_project(tx, plane, n))
+        build(f"fixed-ips/{number}", range(cidr.num_addresses), pool.add)
+    build("users", range(1), lambda tx, _: tx.user.create(User(id=_ADMIN, name=_ADMIN, is_admin=True)))
+    build("projects", range(len(plane.limits)), lambda tx, n: _add_project(tx, plane, n))
 
 
-def _in_steps(db: Nova, name: str, numbers: range, add: Callable[[Nova, int], object]) -> None:
+def _in_steps(
+    db: Nova, pause: Callable[[], None], name: str, numbers: range, add: Callable[[Nova, int], object]
+) -> None:
     """Add what each number stands for, some in each transaction."""
     for first in range(0, len(numbers), _CHUNK):
+        pause()
         try:
             with db.transaction(idempotency_key=f"plane/{name}/{first}") as tx:
                 for number in numbers[first : first + _CHUNK]:

@@ -76,7 +76,7 @@ def replay(
             journal = _begin(db, trace, plane)
         _check_same(journal, trace, hosts)
         if not journal.plane:
-            build_plane(db, plane)
+            build_plane(db, plane, lambda: _stop_if(progress(0, len(events))))
             journal.plane = True
             db.journal.save(journal)
         lifecycle = Lifecycle(db, plane, journal, meter, clock)
@@ -105,10 +105,14 @@ def _check_same(journal: Journal, trace: Trace, hosts: int | None) -> None:
         raise ReplayRefused(reason=f"the replay on this store was begun with {journal.hosts} hosts, not {hosts}")
 
 
+def _stop_if(wanted: bool) -> None:  # noqa: FBT001 - the answer of a Progress
+    if wanted:
+        raise Stopped
+
+
 def _run(lifecycle: Lifecycle, trace: Trace, events: list[Event], clock: TraceClock, progress: Progress) -> None:
     while lifecycle.journal.event < len(events):
-        if progress(lifecycle.journal.event, len(events)):
-            raise Stopped
+        _stop_if(progress(lifecycle.journal.event, len(events)))
         event = events[lifecycle.journal.event]
         clock.set(event.time)
         if event.kind is Kind.REPORT:

@@ -10,7 +10,7 @@ class Capabilities:
     """Facts of one store."""
 
     native_filter: bool
-    """The store itself runs residual conditions and sorts; otherwise both run here, on the records that the access gave."""
+    """The store itself runs residual conditions and sorts; otherwise both run here, on what the access gave."""
     native_aggregate: bool
     """The store itself counts, groups and adds up."""
     persistent: bool

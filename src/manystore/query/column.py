@@ -6,13 +6,14 @@ Checks each operand against the field at once, so that a wrong value never reach
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, LiteralString, NoReturn, TypeVar, cast, overload
+from datetime import UTC
+from typing import Any, Generic, LiteralString, NoReturn, TypeVar, overload
 
-from ..errors import UsageError, ValueRefused
+import msgspec
+
+from ..errors import DeclarationError, UsageError, ValueRefused
 from ..model.field import FieldSpec
 from ..model.model import model_of, owner_of
-from ..model.types import text_refusal
 from ..model.unset import UNSET
 from .predicate import NO_TRUTH, And, Compare, Op, Or, Predicate
 
@@ -22,8 +23,7 @@ S = TypeVar("S", bound=LiteralString)
 _KEPT: dict[object, Col[Any]] = {}  # a Col holds nothing of a call, so one a slot serves all
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True):
     """A new value for a field: `col(Book.pages).to(3)`."""
 
     owner: type[Any]
@@ -76,7 +76,7 @@ class Col(Generic[T]):
 
     def in_(self, values: Iterable[T | None]) -> Predicate:
         """Match records whose field equals one of the values; of none, nothing is matched and nothing read."""
-        if isinstance(values, (str, bytes)):
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise UsageError(f"{self!r}.in_() takes several values, not one {type(values).__name__}")
         taken = list(values)
         plain = tuple(self._checked(v, equality=True) for v in taken if v is not None)
@@ -94,7 +94,9 @@ class Col(Generic[T]):
         """Match text that begins with these code points; never None."""
         if self.spec.type.kind != "str" or self.spec.type.enum is not None:
             raise UsageError(f"{self!r}.prefix() goes with str fields")
-        return self._compare("prefix", self._checked(text, equality=False, free=True))
+        checked = self._checked(text, equality=False, free=True)
+        # All text begins with nothing: no bound that an index could serve, and said so.
+        return self._compare("prefix", checked) if checked else self._compare("not_null", None)
 
     def to(self, value: T | None) -> Assignment:
         """Assign a value, for update, update_where and claim."""
@@ -123,10 +125,13 @@ class Col(Generic[T]):
             raise UsageError(f"{self!r}: JSON values can be compared with None only")
         reason = kind.refusal(value)
         # A bound may be longer than the field, or no member of its Literal: it is compared, not stored.
-        if reason and free and value.__class__ in kind.classes and kind.kind == "str":
-            reason = text_refusal(value, None)
+        if reason and free and value.__class__ in kind.classes and kind.enum is None:
+            reason = msgspec.structs.replace(kind, length=None, choices=None).refusal(value)
         if reason:
             raise ValueRefused(self.owner.__name__, self.spec.name, reason)
+        if kind.kind == "datetime" and not assigned:
+            # Python finds a datetime in a zone's repeated hour unequal to any other, even to its own instant.
+            return value.astimezone(UTC)
         return value
 
     def _refuse_arithmetic(self, *_: object) -> NoReturn:
@@ -176,8 +181,8 @@ def _made(slot: object) -> Col[Any]:
         ) from None
     try:
         spec = model_of(owner).field(name)
-    except KeyError:
+    except (KeyError, DeclarationError):
         raise UsageError(f"{owner.__name__}.{name} is no stored field") from None
     kept: Col[Any] = Col(owner, spec)
     _KEPT[slot] = kept
-    return cast("Col[Any]", kept)
+    return kept

@@ -1,4 +1,4 @@
-"""Conditions, orders and totals worked out in Python, on loaded records: what a store leaves to us, and what memory does.
+"""Conditions, orders and totals worked out in Python on loaded records: what a store leaves to us, and memory does.
 
 Knows conditions and attribute access; must not know stores. The functions it makes are kept with the plan.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
+from functools import reduce
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -16,11 +17,10 @@ from ..errors import ValueRefused
 from ..model.types import INT_MAX, INT_MIN
 from .plan import AllOf, Condition, Ordering, Test, Total
 
+_EXACT = Context(prec=100)
 Getter: TypeAlias = Callable[[Any], Any]
 Matches: TypeAlias = Callable[[Any, Sequence[Any]], bool]
-Comparables: TypeAlias = dict[
-    str, Callable[[Any], Any]
-]  # fields whose values do not compare as they are -> their primitive
+Comparables: TypeAlias = dict[str, Getter]  # fields whose values do not compare as they are -> their primitive
 
 
 def matcher(condition: Condition, comparables: Comparables) -> Matches:
@@ -107,26 +107,43 @@ def sort(records: list[Any], order: Sequence[Ordering], keys: Sequence[Getter], 
         records.sort(key=key, reverse=term.descending)
 
 
-def total(function: Total, values: Iterable[Any], model: str) -> Any:
-    """Work out one aggregate over Python values (for count: over anything). Raises ValueRefused for a sum past 64 bits."""
+def total(function: Total, values: Iterable[Any], model: str, comparable: Getter | None = None) -> Any:
+    """Work out one aggregate over Python values (for count: over anything); raise ValueRefused for a sum past 64 bits.
+
+    comparable: of a field whose values do not compare as they are.
+    """
     present = [v for v in values if v is not None]
     if function.function == "count":
         return len(present)
     if function.function in ("min", "max"):
-        return (min if function.function == "min" else max)(present, default=None)
+        return (min if function.function == "min" else max)(present, key=comparable, default=None)
     if function.function == "sum":
         return checked_sum(present, model, function.field)
-    return mean(exact_sum(present), len(present))
+    return mean(_finite_sum(present, model, function.field), len(present))
 
 
 def exact_sum(values: Sequence[Any]) -> Any:
-    """Add up without rounding on the way: floats by math.fsum, so that their order does not matter."""
-    return math.fsum(values) if any(isinstance(v, float) for v in values) else sum(values)
+    """Add up without rounding on the way: floats by math.fsum, so that their order does not matter.
+
+    Raises OverflowError when no float holds the sum.
+    """
+    if any(isinstance(v, float) for v in values):
+        return math.fsum(values)
+    if any(isinstance(v, Decimal) for v in values):
+        return reduce(_EXACT.add, values)  # `+` rounds by the context of whoever calls
+    return sum(values)
+
+
+def _finite_sum(values: Sequence[Any], model: str, field: str) -> Any:
+    try:
+        return exact_sum(values)
+    except OverflowError:
+        raise ValueRefused(model, field, "the sum is more than a float holds") from None
 
 
 def checked_sum(values: Sequence[Any], model: str, field: str) -> Any:
-    """Add up; raise ValueRefused when ints pass 64 bits, as SQL stores must."""
-    result = exact_sum(values)
+    """Add up; raise ValueRefused when ints pass 64 bits, as SQL stores must, or floats their largest."""
+    result = _finite_sum(values, model, field)
     if isinstance(result, int) and not INT_MIN <= result <= INT_MAX:
         raise ValueRefused(model, field, "the sum is outside 64 bits")
     return result

@@ -6,9 +6,10 @@ The functions are typed as the value they stand for, so that checkers follow the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast
+
+import msgspec
 
 from ..errors import DeclarationError, UsageError
 from ..model.model import model_of, owner_of
@@ -20,8 +21,7 @@ N = TypeVar("N", int, float, Decimal)
 Function: TypeAlias = Literal["count", "sum", "min", "max", "avg"]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """One term of an order; None sorts first, and last when descending."""
 
     owner: type[Any]
@@ -29,8 +29,7 @@ class Order:
     descending: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(msgspec.Struct, frozen=True):
     """A value over many records. field is empty for count()."""
 
     function: Function
@@ -38,8 +37,7 @@ class Aggregate:
     field: str
 
 
-@dataclass(frozen=True, slots=True)
-class Projection(Generic[R]):
+class Projection(msgspec.Struct, Generic[R], frozen=True):
     """A dataclass to fill instead of the model. columns: (parameter, field name or Aggregate) pairs."""
 
     shape: Callable[..., R]
@@ -48,6 +46,7 @@ class Projection(Generic[R]):
 
     @property
     def aggregates(self) -> tuple[tuple[str, Aggregate], ...]:
+        """Give the columns that are aggregates."""
         return tuple((name, column) for name, column in self.columns if isinstance(column, Aggregate))
 
     @property
@@ -124,6 +123,8 @@ def project(shape: Callable[P, R], /, *args: P.args, **columns: P.kwargs) -> Pro
 
 def orders(given: Order | Sequence[Order]) -> tuple[Order, ...]:
     """Give the terms of order_by=; raise UsageError for anything that asc() and desc() do not give."""
+    if not isinstance(given, (Order, list, tuple)):
+        raise UsageError(f"order_by takes asc(Book.title) or desc(Book.title), not a {type(given).__name__}")
     terms = (given,) if isinstance(given, Order) else tuple(given)
     for term in terms:
         if not isinstance(term, Order):
@@ -150,7 +151,7 @@ def _stored(slot: object) -> tuple[type[Any], str]:
     try:
         owner, name = owner_of(slot)
         model_of(owner).field(name)
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, DeclarationError):
         raise UsageError(
             f"a field written on its class is wanted, as in Book.title; not a {type(slot).__name__}"
         ) from None

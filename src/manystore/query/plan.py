@@ -6,9 +6,10 @@ predicates, models or stores.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from ..schema.schema import Collection, Index, Unique
 from .predicate import Op
@@ -16,8 +17,7 @@ from .predicate import Op
 Output: TypeAlias = Literal["records", "count", "exists", "rows", "groups"]
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(msgspec.Struct, frozen=True):
     """One field against parameter number param (-1 for null and not_null; a tuple for in and not_in)."""
 
     field: str
@@ -25,15 +25,13 @@ class Test:
     param: int
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(msgspec.Struct, frozen=True):
     """Every part holds; of none, always true."""
 
     parts: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(msgspec.Struct, frozen=True):
     """Some part holds; of none, never true."""
 
     parts: tuple[Condition, ...]
@@ -42,27 +40,35 @@ class AnyOf:
 Condition: TypeAlias = Test | AllOf | AnyOf
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+def conjuncts(condition: Condition) -> Iterator[Condition]:
+    """Give the conditions that must all hold: tests, and choices of several parts."""
+    if isinstance(condition, AllOf):
+        for part in condition.parts:
+            yield from conjuncts(part)
+    elif isinstance(condition, AnyOf) and len(condition.parts) == 1:
+        yield from conjuncts(condition.parts[0])
+    else:
+        yield condition
+
+
+class Lookup(msgspec.Struct, frozen=True):
     """Records by their whole key: one eq test a key field, or one `in` on a key of one field."""
 
     tests: tuple[Test, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """The record, at most one, that holds a unique tuple: one eq test a field."""
 
     unique: Unique
     tests: tuple[Test, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """A stretch of an index, or of the key's order (index None).
 
-    equal: one eq, null or `in` test for each leading field. lower (gt, ge), upper (lt, le) or prefix: on the next field.
-    reverse: walked from the end. When some equal test is an `in`, the stretch is one for each combination.
+    equal: one eq, null or `in` test for each leading field, at most one of them an `in`: then there is one stretch for
+    each of its values. lower (gt, ge), upper (lt, le) or prefix: on the next field. reverse: walked from the end.
     """
 
     index: Index | None
@@ -73,47 +79,42 @@ class Range:
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Union:
+class Union(msgspec.Struct, frozen=True):
     """Records that any of the parts finds, each once."""
 
     parts: tuple[Access, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(msgspec.Struct, frozen=True):
     """No record can match; the store is not asked."""
 
 
 Access: TypeAlias = Lookup | Claimed | Range | Union | Nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Ordering:
+class Ordering(msgspec.Struct, frozen=True):
     """One term of the final order."""
 
     field: str
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(msgspec.Struct, frozen=True):
     """An aggregate to compute: count, sum, min, max or avg of a field ("" for count)."""
 
     function: Literal["count", "sum", "min", "max", "avg"]
     field: str
 
 
-@dataclass(slots=True, eq=False)
-class Plan:
+class Plan(msgspec.Struct, eq=False):
     """One way to answer one shape of query. Compared by identity, so stores may keep what they compile for it.
 
     where: all that a record must fulfil. residual: the part of it that the access does not ensure. order: every term,
     ending in the key. presorted: how many leading terms the access yields in order (all: no sort at all).
     is_scan: the access is bounded by nothing. columns: of rows and groups, the plain fields. totals: of groups.
-    codec, matches, sort_keys, is_after: made in api and opaque here. matches(record, values) tells whether where holds for
-    a loaded record; sort_keys has one function (record -> comparable) for each term of order, to be reversed where the
-    term descends; is_after(record, after) tells whether a record comes after a cursor's values.
+    codec, matches, sort_keys, is_after: made in api and opaque here. matches(record, values) tells whether where holds
+    for a loaded record; sort_keys has one function (record -> comparable) for each term of order, to be reversed where
+    the term descends; is_after(record, after) tells whether a record comes after a cursor's values.
     """
 
     collection: Collection
@@ -130,7 +131,7 @@ class Plan:
     matches: Callable[[Any, tuple[Any, ...]], bool] | None = None
     sort_keys: tuple[Callable[[Any], Any], ...] = ()
     is_after: Callable[[Any, tuple[Any, ...]], bool] | None = None
-    compiled: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    compiled: dict[Any, Any] = msgspec.field(default_factory=dict[Any, Any])
 
 
 CATALOG = Plan(

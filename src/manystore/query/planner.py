@@ -6,11 +6,13 @@ A filter is served by the key, a unique or a declared index, or refused: nothing
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ..errors import IndexNotReady, NoAccessPath
 from ..schema.catalog import Catalog
 from ..schema.schema import Collection, Index
+from .hint import declaration, wanted
 from .plan import (
     Access,
     AllOf,
@@ -26,14 +28,14 @@ from .plan import (
     Test,
     Total,
     Union,
+    conjuncts,
 )
 from .predicate import Shape
 
 _EQUAL = ("eq", "null", "in")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What is asked, without its operands. limited: a limit comes with the read; scan: a scan was asked for aloud."""
 
     collection: Collection
@@ -46,81 +48,78 @@ class Query:
     totals: tuple[Total, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
+class _Path(msgspec.Struct, frozen=True):
     """A candidate: its access, the tests that the access ensures, and how many terms of the order it yields."""
 
     access: Access
     used: tuple[Test, ...]
     presorted: int
 
-    def rank(self, ordered: bool) -> tuple[int, ...]:
+    def rank(self) -> tuple[int, ...]:
+        """Give what candidates are compared by; the first of equals is taken, the key before the indexes."""
         a = self.access
         if isinstance(a, (Lookup, Claimed)):
-            return (3, 0, 0, 0) if any(t.op == "in" for t in a.tests) else (4, 0, 0, 0)
+            return (3,) if any(t.op == "in" for t in a.tests) else (4,)
         assert isinstance(a, Range)
-        bounded = bool(a.lower or a.upper or a.prefix)
-        return (min(len(self.used), 2), len(a.equal), bounded, self.presorted if ordered else 0)
+        is_bounded = any(t is not None for t in (a.lower, a.upper, a.prefix))
+        is_single = all(t.op != "in" for t in a.equal)
+        return min(len(self.used), 2), len(a.equal), is_bounded, is_single, self.presorted
 
 
 def plan(query: Query, catalog: Catalog) -> Plan:
     """Choose how to read; raise NoAccessPath or IndexNotReady."""
-    collection = query.collection
-    where = _condition(query.where, _Counter()) if query.where is not None else AllOf(())
-    order = _full_order(query, collection)
+    reading = _Conditions()
+    where = reading.condition(query.where) if query.where is not None else AllOf(())
+    order = _full_order(query)
     if _never(where):
-        return _made(query, Nothing(), where, None, order, len(order))
-    conjuncts = list(_conjuncts(where))
-    path = _best(collection, conjuncts, order, catalog) or _union(collection, conjuncts, order, catalog)
-    is_scan = path is None
+        return _made(query, where, order, _Path(Nothing(), (), len(order)), None)
+    parts = tuple(conjuncts(where))
+    search = _Search(query.collection, order, catalog, frozenset(reading.live))
+    path = search.best(parts) or search.union(parts, parts)
     if path is None:
-        path = _scan(query, collection, where, order, catalog)
+        made = _made(query, where, order, search.scan(query, parts), where if parts else None)
+        made.is_scan = True
+        return made
     if isinstance(path.access, Union):
-        residual: Condition | None = where
-    else:
-        left = tuple(c for c in conjuncts if not (isinstance(c, Test) and c in path.used))
-        residual = None if not left else left[0] if len(left) == 1 else AllOf(left)
-    made = _made(query, path.access, where, residual, order, path.presorted)
-    made.is_scan = is_scan
-    return made
+        return _made(query, where, order, path, where)
+    left = tuple(c for c in parts if not (isinstance(c, Test) and c in path.used))
+    return _made(query, where, order, path, None if not left else left[0] if len(left) == 1 else AllOf(left))
 
 
-def _made(
-    query: Query,
-    access: Access,
-    where: Condition,
-    residual: Condition | None,
-    order: tuple[Ordering, ...],
-    presorted: int,
-) -> Plan:
+def _made(query: Query, where: Condition, order: tuple[Ordering, ...], path: _Path, residual: Condition | None) -> Plan:
     return Plan(
         query.collection,
-        access,
+        path.access,
         where,
         residual,
         order,
-        presorted,
+        path.presorted,
         output=query.output,
         columns=query.columns,
         totals=query.totals,
     )
 
 
-class _Counter:
+class _Conditions:
+    """Makes a condition of a shape. live: the tests of it that say that only live records are wanted."""
+
     def __init__(self) -> None:
-        self.next = 0
+        self.live: list[Test] = []
+        self._next = 0
 
-    def take(self) -> int:
-        self.next += 1
-        return self.next - 1
-
-
-def _condition(shape: Shape, counter: _Counter) -> Condition:
-    kind = shape[0]
-    if kind in ("and", "or"):
-        parts = tuple(_condition(part, counter) for part in shape[1:])
-        return AllOf(parts) if kind == "and" else AnyOf(parts)
-    return Test(shape[1], kind, -1 if kind in ("null", "not_null") else counter.take())
+    def condition(self, shape: Shape) -> Condition:
+        """Number the parameters in the order in which Predicate.values gives the operands."""
+        kind = shape[0]
+        if kind in ("and", "or"):
+            parts = tuple(self.condition(part) for part in shape[1:])
+            return AllOf(parts) if kind == "and" else AnyOf(parts)
+        if kind in ("null", "not_null"):
+            return Test(shape[1], kind, -1)
+        test = Test(shape[1], "eq" if kind == "live" else kind, self._next)
+        self._next += 1
+        if kind == "live":
+            self.live.append(test)
+        return test
 
 
 def _never(condition: Condition) -> bool:
@@ -129,179 +128,143 @@ def _never(condition: Condition) -> bool:
     return isinstance(condition, AnyOf) and all(_never(part) for part in condition.parts)
 
 
-def _conjuncts(condition: Condition) -> Iterator[Condition]:
-    if isinstance(condition, AllOf):
-        for part in condition.parts:
-            yield from _conjuncts(part)
-    elif isinstance(condition, AnyOf) and len(condition.parts) == 1:
-        yield from _conjuncts(condition.parts[0])
-    else:
-        yield condition
-
-
-def _full_order(query: Query, collection: Collection) -> tuple[Ordering, ...]:
-    """End every order in the key, so that it is total; a field that comes again changes nothing."""
+def _full_order(query: Query) -> tuple[Ordering, ...]:
+    """End every order in the key, so that it is total; what comes again, or after the whole key, changes nothing."""
     terms: dict[str, Ordering] = {}
-    for term in (*query.order, *(Ordering(name) for name in collection.key)):
-        terms.setdefault(term.field, term)
+    for term in (*query.order, *(Ordering(name) for name in query.collection.key)):
+        if not all(name in terms for name in query.collection.key):
+            terms.setdefault(term.field, term)
     return tuple(terms.values())
 
 
-def _best(
-    collection: Collection, conjuncts: Sequence[Condition], order: Sequence[Ordering], catalog: Catalog
-) -> _Path | None:
-    tests = [c for c in conjuncts if isinstance(c, Test)]
-    paths = list(_lookups(collection, tests, order, catalog))
-    building: list[str] = []
-    for index in (None, *collection.indexes):
-        path = _range(collection, index, tests, order)
-        if path is None:
-            continue
-        if index is not None and catalog.state(collection.name, index.name) != "ready":
-            building.append(index.name)
-            continue
-        paths.append(path)
-    if not paths:
-        if building:
-            raise IndexNotReady(f"{collection.model}: the index {building[0]} is still being built")
-        return None
-    return max(paths, key=lambda p: p.rank(ordered=True))
+class _Search:
+    """The search for an access. building: indexes and uniques that would serve, were they ready."""
 
+    def __init__(
+        self, collection: Collection, order: Sequence[Ordering], catalog: Catalog, live: frozenset[Test]
+    ) -> None:
+        self.collection = collection
+        self.order = order
+        self.catalog = catalog
+        self.live = live
+        self.building: list[str] = []
 
-def _lookups(
-    collection: Collection, tests: Sequence[Test], order: Sequence[Ordering], catalog: Catalog
-) -> Iterator[_Path]:
-    equal = {t.field: t for t in reversed(tests) if t.op == "eq"}
-    if all(name in equal for name in collection.key):
-        used = tuple(equal[name] for name in collection.key)
-        yield _Path(Lookup(used), used, len(order))
-    elif len(collection.key) == 1:
-        many = next((t for t in tests if t.field == collection.key[0] and t.op == "in"), None)
-        if many:
-            yield _Path(Lookup((many,)), (many,), 0)
-    for unique in collection.uniques:
-        if all(name in equal for name in unique.fields) and catalog.state(collection.name, unique.name) == "ready":
-            claimed = tuple(equal[name] for name in unique.fields)
-            if unique.among == "all" or _live(collection, equal):
-                yield _Path(Claimed(unique, claimed), claimed, len(order))
+    def best(self, parts: Sequence[Condition]) -> _Path | None:
+        """Give the best path of one lookup, claim or range; None when there is none."""
+        tests = [c for c in parts if isinstance(c, Test)]
+        paths = list(self._lookups(tests))
+        for index in (None, *self.collection.indexes):
+            path = self._range(index, tests)
+            if path is not None and self._is_ready(index.name if index else None):
+                paths.append(path)
+        return max(paths, key=_Path.rank, default=None)
 
+    def _is_ready(self, name: str | None) -> bool:
+        if name is None or self.catalog.state(self.collection.name, name) == "ready":
+            return True
+        self.building.append(name)
+        return False
 
-def _live(collection: Collection, equal: dict[str, Test]) -> bool:
-    # A unique among the live finds the live only, so the filter must ask for them: `deleted` equal to a value is
-    # looked at again on the record, where True finds nothing that the claim points at.
-    return False if collection.live is None else collection.live in equal and equal[collection.live].param < 0
+    def _lookups(self, tests: Sequence[Test]) -> Iterator[_Path]:
+        collection = self.collection
+        equal = {t.field: t for t in reversed(tests) if t.op == "eq"}
+        if all(name in equal for name in collection.key):
+            used = tuple(equal[name] for name in collection.key)
+            yield _Path(Lookup(used), used, len(self.order))
+        elif len(collection.key) == 1:
+            many = next((t for t in tests if t.field == collection.key[0] and t.op == "in"), None)
+            if many is not None:
+                yield _Path(Lookup((many,)), (many,), 0)
+        for unique in collection.uniques:
+            # Only live records hold a claim among the live: it finds them all when only they are wanted, else not.
+            if unique.among == "live" and not any(t in self.live for t in tests):
+                continue
+            if all(name in equal for name in unique.fields) and self._is_ready(unique.name):
+                claimed = tuple(equal[name] for name in unique.fields)
+                yield _Path(Claimed(unique, claimed), claimed, len(self.order))
 
-
-def _range(
-    collection: Collection, index: Index | None, tests: Sequence[Test], order: Sequence[Ordering]
-) -> _Path | None:
-    fields = index.fields if index else collection.key
-    equal: list[Test] = []
-    for name in fields:
-        found = next((t for op in _EQUAL for t in tests if t.field == name and t.op == op), None)
-        if found is None:
-            break
-        equal.append(found)
-    lower = upper = prefix = None
-    if len(equal) < len(fields):
-        name = fields[len(equal)]
-        prefix = next((t for t in tests if t.field == name and t.op == "prefix"), None)
-        if prefix is None:
-            lower = next((t for t in tests if t.field == name and t.op in ("gt", "ge")), None)
-            upper = next((t for t in tests if t.field == name and t.op in ("lt", "le")), None)
-    used = tuple(t for t in (*equal, lower, upper, prefix) if t is not None)
-    if not used:
-        return None
-    presorted, reverse = _presorted(collection, index, equal, order)
-    return _Path(Range(index, tuple(equal), lower, upper, prefix, reverse), used, presorted)
-
-
-def _presorted(
-    collection: Collection, index: Index | None, equal: Sequence[Test], order: Sequence[Ordering]
-) -> tuple[int, bool]:
-    """Count the leading terms of the order that a range yields, and say whether it is walked from its end."""
-    if any(t.op == "in" for t in equal):
-        return 0, False
-    fixed = {t.field for t in equal}
-    yielded = [(f, d) for f, d in zip(index.fields, index.descending, strict=True)] if index else []
-    yielded = [(f, d) for f, d in yielded if f not in fixed]
-    yielded += [(f, False) for f in collection.key if f not in fixed and f not in {y[0] for y in yielded}]
-    forward = _matching(order, yielded, fixed, reverse=False)
-    backward = _matching(order, yielded, fixed, reverse=True)
-    return (backward, True) if backward > forward else (forward, False)
-
-
-def _matching(order: Sequence[Ordering], yielded: Sequence[tuple[str, bool]], fixed: set[str], *, reverse: bool) -> int:
-    count, place = 0, 0
-    for term in order:
-        if term.field not in fixed:
-            if place == len(yielded) or yielded[place] != (term.field, term.descending != reverse):
+    def _range(self, index: Index | None, tests: Sequence[Test]) -> _Path | None:
+        fields = index.fields if index else self.collection.key
+        equal: list[Test] = []
+        for name in fields:
+            # One `in` at most: two would multiply the stretches to read.
+            ops = ("eq", "null") if any(t.op == "in" for t in equal) else _EQUAL
+            found = next((t for op in ops for t in tests if t.field == name and t.op == op), None)
+            if found is None:
                 break
-            place += 1
-        count += 1
-    # Terms that are fixed order nothing: counting them alone would call an unordered range ordered, but truly so.
-    return count
+            equal.append(found)
+        lower = upper = prefix = None
+        if len(equal) < len(fields):
+            bounds = [t for t in tests if t.field == fields[len(equal)]]
+            prefix = next((t for t in bounds if t.op == "prefix"), None)
+            if prefix is None:
+                lower = next((t for t in bounds if t.op in ("gt", "ge")), None)
+                upper = next((t for t in bounds if t.op in ("lt", "le")), None)
+        used = tuple(t for t in (*equal, lower, upper, prefix) if t is not None)
+        if not used:
+            return None
+        presorted, reverse = self._presorted(index, equal)
+        return _Path(Range(index, tuple(equal), lower, upper, prefix, reverse), used, presorted)
 
+    def _presorted(self, index: Index | None, equal: Sequence[Test]) -> tuple[int, bool]:
+        """Count the leading terms of the order that a range yields, and say whether it is walked from its end."""
+        if any(t.op == "in" for t in equal):
+            return 0, False
+        fixed = {t.field for t in equal}
+        yielded = dict(zip(index.fields, index.descending, strict=True)) if index else {}
+        for name in self.collection.key:  # the entries of an index end in the key, always ascending
+            yielded.setdefault(name, False)
+        terms = [(name, descending) for name, descending in yielded.items() if name not in fixed]
+        forward = self._matching(terms, fixed, reverse=False)
+        backward = self._matching(terms, fixed, reverse=True)
+        return (backward, True) if backward > forward else (forward, False)
 
-def _union(
-    collection: Collection, conjuncts: Sequence[Condition], order: Sequence[Ordering], catalog: Catalog
-) -> _Path | None:
-    for choice in conjuncts:
-        if not isinstance(choice, AnyOf):
-            continue
-        rest = [c for c in conjuncts if c is not choice]
-        paths = [
-            _best(collection, [*_conjuncts(part), *rest], order, catalog) for part in choice.parts if not _never(part)
-        ]
-        nested = [
-            path or _union(collection, [*_conjuncts(part), *rest], order, catalog)
-            for path, part in zip(paths, (p for p in choice.parts if not _never(p)), strict=True)
-        ]
-        if all(nested):
-            return _Path(Union(tuple(path.access for path in nested if path)), (), 0)
-    return None
+    def _matching(self, terms: Sequence[tuple[str, bool]], fixed: set[str], *, reverse: bool) -> int:
+        count, place = 0, 0
+        for term in self.order:
+            # A field that is bound to one value orders nothing, wherever it stands.
+            if term.field not in fixed:
+                if place == len(terms) or terms[place] != (term.field, term.descending != reverse):
+                    break
+                place += 1
+            count += 1
+        return count
 
+    def union(self, parts: Sequence[Condition], choices: Sequence[Condition]) -> _Path | None:
+        """Give the path of some choice of which every part has one; a part may hold a choice of its own."""
+        for choice in choices:
+            if not isinstance(choice, AnyOf):
+                continue
+            rest = [c for c in parts if c is not choice]
+            found: list[Access] = []
+            for part in choice.parts:
+                if _never(part):
+                    continue
+                inner = tuple(conjuncts(part))
+                together = (*inner, *rest)
+                path = self.best(together) or self.union(together, inner)
+                if path is None:
+                    break
+                found.append(path.access)
+            else:
+                return _Path(Union(tuple(found)), (), 0)
+        return None
 
-def _scan(query: Query, collection: Collection, where: Condition, order: Sequence[Ordering], catalog: Catalog) -> _Path:
-    """Walk the whole collection, by an index that gives the order if there is one; refuse unless that is allowed."""
-    best = _Path(Range(None), (), 0)
-    for index in (None, *(i for i in collection.indexes if catalog.state(collection.name, i.name) == "ready")):
-        presorted, reverse = _presorted(collection, index, (), order)
-        if presorted > best.presorted:
-            best = _Path(Range(index, reverse=reverse), (), presorted)
-    everything = isinstance(where, AllOf) and not where.parts
-    # A page in an order that a path yields reads no more than the page: the limit is its bound.
-    bounded = everything and query.limited and best.presorted == len(order)
-    if not (query.scan or collection.small or bounded):
-        raise NoAccessPath(collection.model, _wanted(where, query.order), _hint(collection, where, query.order))
-    return best
-
-
-def _wanted(where: Condition, order: Sequence[Ordering]) -> str:
-    fields = list(dict.fromkeys(t.field for t in _tests(where)))
-    if fields:
-        return "a filter on " + ", ".join(fields)
-    return "the order by " + ", ".join(t.field for t in order) if order else "a read of everything"
-
-
-def _hint(collection: Collection, where: Condition, order: Sequence[Ordering]) -> str:
-    """Write the declaration that would serve the query; empty when none would."""
-    tests = [c for c in _conjuncts(where) if isinstance(c, Test) and collection.field(c.field).kind != "json"]
-    fields = list(dict.fromkeys(t.field for t in tests if t.op in _EQUAL and t.field not in (collection.live,)))
-    bound = next((t.field for t in tests if t.op in ("lt", "le", "gt", "ge", "prefix")), None)
-    if bound and bound not in fields:
-        fields.append(bound)
-    elif fields or not tests:
-        fields += [f"-{t.field}" if t.descending else t.field for t in order if t.field not in fields]
-    if not fields:
-        return ""
-    names = ", ".join(f'"{name}"' for name in fields)
-    return f"@model(indexes=[index({names})])"
-
-
-def _tests(condition: Condition) -> Iterator[Test]:
-    if isinstance(condition, Test):
-        yield condition
-    else:
-        for part in condition.parts:
-            yield from _tests(part)
+    def scan(self, query: Query, parts: Sequence[Condition]) -> _Path:
+        """Walk the whole collection, by an index that gives the order if there is one; refuse what is not allowed."""
+        best = _Path(Range(None), (), 0)
+        for index in (None, *self.collection.indexes):
+            if index is None or self.catalog.state(self.collection.name, index.name) == "ready":
+                presorted, reverse = self._presorted(index, ())
+                if presorted > best.presorted:
+                    best = _Path(Range(index, reverse=reverse), (), presorted)
+        # A page in an order that a path yields reads no more than the page: the limit is its bound.
+        is_page = not parts and query.limited and best.presorted == len(self.order)
+        if query.scan or self.collection.small or is_page:
+            return best
+        collection = self.collection
+        if self.building:
+            raise IndexNotReady(f"{collection.model}: {self.building[0]} is still being built")
+        order = query.order if query.limited or parts else ()
+        hint = declaration(collection, parts, order, lambda found: self.best(found) is not None)
+        raise NoAccessPath(collection.model, wanted(parts, query.order), hint)

@@ -6,12 +6,15 @@ Knows fields by owner and name; must not know plans or stores. column.py builds 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeAlias
+
+import msgspec
 
 from ..errors import UsageError
 
-Op: TypeAlias = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "prefix", "not_prefix", "null", "not_null"]
+Op: TypeAlias = Literal[
+    "eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "prefix", "not_prefix", "null", "not_null", "live"
+]
 Shape: TypeAlias = tuple[Any, ...]  # a predicate without its values: what plans are kept by
 
 NO_TRUTH = (
@@ -24,13 +27,18 @@ class Predicate:
     """A condition on one model's records; combine with & | ~."""
 
     __slots__ = ()
-    shape: Shape
+
+    @property
+    def shape(self) -> Shape:
+        """Give what the predicate says, without its operands: plans are kept by it."""
+        raise NotImplementedError
 
     def __and__(self, other: Predicate) -> Predicate:
-        return And((self, wanted(other, "the right side of &")))
+        # Flat: a thousand predicates joined one by one are no deeper than two.
+        return And((*_parts(self, And), *_parts(wanted(other, "the right side of &"), And)))
 
     def __or__(self, other: Predicate) -> Predicate:
-        return Or((self, wanted(other, "the right side of |")))
+        return Or((*_parts(self, Or), *_parts(wanted(other, "the right side of |"), Or)))
 
     def __rand__(self, other: object) -> NoReturn:
         raise UsageError("the left side of & is no predicate; put parentheses around each comparison")
@@ -53,9 +61,12 @@ class Predicate:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Compare(Predicate):
-    """One field against one operand; `in` and `not_in` hold a tuple, `null` and `not_null` hold nothing."""
+class Compare(Predicate, msgspec.Struct, frozen=True, eq=False):
+    """One field against one operand; `in` and `not_in` hold a tuple, `null` and `not_null` hold nothing.
+
+    `live` is `eq` of a soft-delete flag and False, in a shape of its own: the planner sees that only live records are
+    wanted, which an operand does not tell it.
+    """
 
     owner: type[Any]
     field: str
@@ -64,14 +75,17 @@ class Compare(Predicate):
     optional: bool
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
+        """See Predicate."""
         return (self.op, self.field)
 
     def values(self) -> Iterator[Any]:
+        """See Predicate."""
         if self.op not in ("null", "not_null"):
             yield self.value
 
     def owners(self) -> Iterator[tuple[type[Any], str]]:
+        """See Predicate."""
         yield self.owner, self.field
 
     def __invert__(self) -> Predicate:
@@ -85,21 +99,23 @@ class Compare(Predicate):
         return f"{self.owner.__name__}.{self.field} {WORDS[self.op]}"  # without the operand: it may be a secret
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class And(Predicate):
+class And(Predicate, msgspec.Struct, frozen=True, eq=False):
     """All of the parts; of none, everything."""
 
     parts: tuple[Predicate, ...]
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
+        """See Predicate."""
         return ("and", *[part.shape for part in self.parts])
 
     def values(self) -> Iterator[Any]:
+        """See Predicate."""
         for part in self.parts:
             yield from part.values()
 
     def owners(self) -> Iterator[tuple[type[Any], str]]:
+        """See Predicate."""
         for part in self.parts:
             yield from part.owners()
 
@@ -107,26 +123,32 @@ class And(Predicate):
         return Or(tuple(~part for part in self.parts))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Or(Predicate):
+class Or(Predicate, msgspec.Struct, frozen=True, eq=False):
     """Any of the parts; of none, nothing."""
 
     parts: tuple[Predicate, ...]
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
+        """See Predicate."""
         return ("or", *[part.shape for part in self.parts])
 
     def values(self) -> Iterator[Any]:
+        """See Predicate."""
         for part in self.parts:
             yield from part.values()
 
     def owners(self) -> Iterator[tuple[type[Any], str]]:
+        """See Predicate."""
         for part in self.parts:
             yield from part.owners()
 
     def __invert__(self) -> Predicate:
         return And(tuple(~part for part in self.parts))
+
+
+def _parts(predicate: Predicate, joint: type[And | Or]) -> tuple[Predicate, ...]:
+    return predicate.parts if isinstance(predicate, joint) else (predicate,)
 
 
 def everything() -> Predicate:
@@ -163,6 +185,7 @@ _OPPOSITE: dict[Op, Op] = {
     "not_prefix": "prefix",
     "null": "not_null",
     "not_null": "null",
+    "live": "ne",
 }
 WORDS: dict[Op, str] = {
     "eq": "= …",
@@ -177,4 +200,5 @@ WORDS: dict[Op, str] = {
     "not_prefix": "does not begin with …",
     "null": "is None",
     "not_null": "is not None",
+    "live": "= …",
 }

@@ -1,12 +1,12 @@
 """The catalog: the one record that says which schema a database has, and the epoch that every commit checks.
 
-Knows the stored form (docs/format.md); must not know how a store keeps it. migrations change it, stores compare its epoch.
+Knows the stored form (docs/format.md); must not know how a store keeps it. Migrations change it, stores compare its
+epoch.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -25,15 +25,14 @@ def new_epoch() -> str:
     return f"{_RANDOM.getrandbits(64):016x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(msgspec.Struct, frozen=True):
     """base, head: the schemas of the open window (the same when stable). indexes: states that are not ready."""
 
     epoch: str
     base: Schema
     head: Schema
     phase: Phase = "stable"
-    indexes: dict[str, IndexState] = field(default_factory=dict[str, IndexState])
+    indexes: dict[str, IndexState] = msgspec.field(default_factory=dict[str, IndexState])
     format: int = FORMAT
 
     @classmethod
@@ -47,7 +46,7 @@ class Catalog:
 
     def changed(self, **parts: Any) -> Catalog:
         """Give this catalog with some parts changed, under a new epoch."""
-        return replace(self, epoch=new_epoch(), **parts)
+        return msgspec.structs.replace(self, epoch=new_epoch(), **parts)
 
     def encode(self) -> bytes:
         """Write the catalog as JSON; it begins with format and epoch, so that any program can read these two."""

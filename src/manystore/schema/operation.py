@@ -5,14 +5,14 @@ Knows schemas; must not know stores. Only what the first connect needs is here; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from .catalog import Catalog
 
 
-@dataclass(frozen=True, slots=True)
-class CreateDatabase:
+class CreateDatabase(msgspec.Struct, frozen=True):
     """Make every collection of the catalog's schema in an empty store, and store the catalog, at once."""
 
     catalog: Catalog

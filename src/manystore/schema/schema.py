@@ -1,13 +1,13 @@
 """What a store must hold: collections, fields, indexes, uniques and references, frozen and neutral to every store.
 
-Knows names, kinds and lengths; must not know Python classes beyond `Schema.of`, nor any store. Stores read this, never models.
+Knows names, kinds and lengths; must not know Python classes beyond `Schema.of`, nor any store. Stores read this, and
+never a model.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,8 +21,7 @@ from ..model.types import Kind
 ENTRY_BYTES = 2600  # a key and an index entry together: what the narrowest store's index row takes
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A stored field. name: the program's word; column: the stored one; length: code points, or bytes of bytes."""
 
     name: str
@@ -35,8 +34,7 @@ class Field:
     choices: tuple[str | int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(msgspec.Struct, frozen=True):
     """An ordered access path; entries end in the record's key. descending: one flag a field."""
 
     name: str
@@ -45,8 +43,7 @@ class Index:
     generation: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Unique:
+class Unique(msgspec.Struct, frozen=True):
     """A claim on a tuple of values, ignored when one of them is None. among: all records, or the live ones."""
 
     name: str
@@ -55,8 +52,7 @@ class Unique:
     generation: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A field that holds the key of a record in the target collection."""
 
     field: str
@@ -64,8 +60,7 @@ class Reference:
     on_delete: OnDelete = "restrict"
 
 
-@dataclass(frozen=True)
-class Collection:
+class Collection(msgspec.Struct, frozen=True, dict=True):
     """The named set of records of one model. model: its name, for messages; live: the soft-delete flag's field."""
 
     name: str
@@ -80,10 +75,10 @@ class Collection:
     scope: str | None = None
     generated: bool = False
     small: bool = False
-    _by_name: dict[str, Field] = field(default_factory=dict[str, Field], repr=False, compare=False, hash=False)
 
-    def __post_init__(self) -> None:
-        self._by_name.update({f.name: f for f in self.fields})
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {f.name: f for f in self.fields}
 
     def field(self, name: str) -> Field:
         """Give a field by the program's word for it; raise KeyError."""
@@ -105,8 +100,7 @@ class Collection:
         return tuple(self.positions[name] for name in self.key)
 
 
-@dataclass(frozen=True)
-class Schema:
+class Schema(msgspec.Struct, frozen=True, dict=True):
     """All collections of a database, sorted by name; those of schema/system.py among them."""
 
     collections: tuple[Collection, ...]
@@ -122,6 +116,9 @@ class Schema:
             raise DeclarationError(f"two models are stored in the collection {twice}")
         made |= {collection.name: collection for collection in system}
         schema = cls(tuple(made[name] for name in sorted(made)))
+        for info in infos:
+            info.link({other.name: other.cls for other in infos})
+            _check_related(info, infos)
         for collection in schema.collections:
             _check_references(schema, collection)
         return schema
@@ -169,44 +166,44 @@ class Schema:
         found += [f"{name} is unknown here" for name in theirs if name not in mine]
         for name in mine:
             if name in theirs:
-                found += [f"{name}: {part} differ" for part in mine[name] if mine[name][part] != theirs[name].get(part)]
+                found += _differences(name, mine[name], theirs[name])
         return tuple(found)
 
 
+def _differences(name: str, mine: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """Name each part of a collection that differs, and which of its fields, indexes, uniques or references do."""
+    found: list[str] = []
+    for part, here in mine.items():
+        there = theirs.get(part)
+        if here == there:
+            continue
+        if part in ("fields", "indexes", "uniques", "references"):
+            left, right = _by_first(here), _by_first(there or [])
+            names = [n for n in (*left, *(n for n in right if n not in left)) if left.get(n) != right.get(n)]
+            found.append(f"{name}: {part} differ ({', '.join(names) if names else 'in their order'})")
+        else:
+            found.append(f"{name}: {part} is {here!r}, there {there!r}")
+    return found
+
+
+def _by_first(parts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {next(iter(part.values())): part for part in parts}
+
+
 def _to_primitive(collection: Collection) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(
-        {
-            name: getattr(collection, name)
-            for name in collection.__dataclass_fields__
-            if name not in ("_by_name", "name")
-        }
-    )
+    plain: dict[str, Any] = msgspec.to_builtins(collection)
+    del plain["name"]
     return plain
 
 
-class _Stored(msgspec.Struct):
-    model: str
-    fields: tuple[Field, ...]
-    key: tuple[str, ...]
-    indexes: tuple[Index, ...] = ()
-    uniques: tuple[Unique, ...] = ()
-    references: tuple[Reference, ...] = ()
-    version: int = 1
-    live: str | None = None
-    scope: str | None = None
-    generated: bool = False
-    small: bool = False
-
-
 def _from_primitive(name: str, stored: dict[str, Any]) -> Collection:
-    parts = msgspec.convert(stored, _Stored)
-    return Collection(name=name, **{part: getattr(parts, part) for part in _Stored.__struct_fields__})
+    return msgspec.convert({**stored, "name": name}, Collection)
 
 
 def _collection(info: Model, infos: list[Model]) -> Collection:
     indexes = tuple(_index(info, declared.fields, declared.name, scoped=declared.scoped) for declared in info.indexes)
     uniques = tuple(_unique(info, declared) for declared in info.uniques)
-    names = [part.name for part in (*indexes, *uniques)]
+    names = [*(part.name for part in indexes), *(part.name for part in uniques)]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise DeclarationError(f"{info.name}: two indexes or uniques are called {twice}; give one a name=")
     return Collection(
@@ -257,7 +254,7 @@ def _reference(info: Model, spec: FieldSpec, infos: list[Model]) -> Reference:
     else:
         try:
             cls, field_name = owner_of(target() if callable(target) else target)
-        except TypeError as reason:
+        except (TypeError, NameError, AttributeError) as reason:
             raise DeclarationError(f"{where}: {reason}") from None
         found = next((other for other in infos if other.cls is cls), None)
         if found is None:
@@ -271,7 +268,24 @@ def _check_references(schema: Schema, collection: Collection) -> None:
     for reference in collection.references:
         mine, target = collection.field(reference.field), schema.collection(reference.target)
         theirs = target.field(target.key[0])
-        if mine.kind != theirs.kind:
+        if (mine.kind, mine.scale) != (theirs.kind, theirs.scale):
             raise DeclarationError(
-                f"{collection.model}.{mine.name}: holds {mine.kind}, but {target.model}.{theirs.name} is {theirs.kind}"
+                f"{collection.model}.{mine.name}: holds {_kind(mine)}, "
+                f"but {target.model}.{theirs.name} is {_kind(theirs)}"
             )
+
+
+def _kind(field: Field) -> str:
+    return field.kind if field.scale is None else f"{field.kind} of scale {field.scale}"
+
+
+def _check_related(info: Model, infos: list[Model]) -> None:
+    """Refuse a related slot that is by no reference; a model that is not of this database matters only to a load=."""
+    for relation in info.related:
+        model_name, _, field_name = relation.by.partition(".")
+        found = next((other for other in infos if other.name == model_name), None)
+        if found is None:
+            continue
+        spec = next((spec for spec in found.fields if spec.name == field_name), None)
+        if spec is None or spec.declared.reference is None:
+            raise DeclarationError(f"{info.name}.{relation.name}: {relation.by} is no ref()")

@@ -1,4 +1,4 @@
-"""The collections that every database has beside its models': counters of generated keys, and committed idempotency keys."""
+"""The collections that every database has beside its models': counters of generated keys, and idempotency keys."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from .protocol import Key, Span
 Values: TypeAlias = tuple[Any, ...]
 Text: TypeAlias = Callable[[Values], str]
 Options: TypeAlias = Callable[[Values], list[str]]
+PairText: TypeAlias = Callable[[Values, Values], str]  # of the operands and a cursor
 Bounds: TypeAlias = Callable[[Values], tuple[str, str]]
 
 
@@ -79,7 +80,9 @@ class Walk:
         self._options = [_options(plan, test, is_descending=flags[place]) for place, test in enumerate(stretch.equal)]
         self._whole = index is None and head == len(fields)
         self._bounds = self._bounds_of(plan, stretch, is_descending=head < len(fields) and flags[head])
-        self._start = self._start_of(plan, stretch, fields, flags)
+        is_single = all(test.op != "in" for test in stretch.equal)
+        self._fixed = self._fixed_of(plan, stretch) if is_single else []
+        self._steps = self._steps_of(plan, stretch, fields, flags) if is_single else []
 
     @staticmethod
     def _bounds_of(plan: Plan, stretch: Stretch, *, is_descending: bool) -> Bounds | None:
@@ -112,28 +115,27 @@ class Walk:
 
         return bounded
 
-    def _start_of(
-        self, plan: Plan, stretch: Stretch, fields: Sequence[str], flags: Sequence[bool]
-    ) -> Callable[[Values, Values], str | None]:
-        """Make start(values, after): the name that a cursor stands for, None when it lies outside this walk."""
-        collection, places = plan.collection, {term.field: place for place, term in enumerate(plan.order)}
+    def _fixed_of(self, plan: Plan, stretch: Stretch) -> list[tuple[int, Text, Text, bool]]:
+        """List the terms of the order that this walk fixes: place, text of the walk, text of a cursor, direction."""
         fixed = {test.field: test for test in stretch.equal}
-        checked = [(places[n], _one(plan, test), bound(plan, n)) for n, test in fixed.items() if n in places]
-        parts: list[Callable[[Values, Values], str]] = []
-        for name, flag in zip(fields, flags, strict=True):
-            if name in fixed:
-                parts.append(_fixed_part(_one(plan, fixed[name], is_descending=flag)))
-            elif name in places:
-                parts.append(_after_part(bound(plan, name, is_descending=flag), places[name]))
-        tail = [] if self.is_by_key else [(bound(plan, name), places[name]) for name in collection.key]
+        return [
+            (place, _one(plan, fixed[term.field]), _taken(plan, term.field, place), term.descending)
+            for place, term in enumerate(plan.order)
+            if term.field in fixed
+        ]
 
-        def start(values: Values, after: Values) -> str | None:
-            if any(text(after[place]) != test(values) for place, test, text in checked):
-                return None
-            head = "".join([part(values, after) for part in parts])
-            return head + GAP + "".join([text(after[place]) for text, place in tail]) if tail else head
-
-        return start
+    def _steps_of(
+        self, plan: Plan, stretch: Stretch, fields: Sequence[str], flags: Sequence[bool]
+    ) -> list[tuple[int, PairText]]:
+        """List what a name consists of, with places in the order: -1 where it is the same in all of this walk."""
+        places = {term.field: place for place, term in enumerate(plan.order)}
+        fixed = {test.field: test for test in stretch.equal}
+        parts = list(zip(fields, flags, strict=True))
+        steps = [_step(plan, name, fixed.get(name), places.get(name), is_descending=flag) for name, flag in parts]
+        if not self.is_by_key:
+            steps.append((-1, lambda _, __: GAP))
+            steps += [_step(plan, name, fixed.get(name), places[name]) for name in plan.collection.key]
+        return steps
 
     def spans(self, values: Values) -> list[Span]:
         """Give the spans to read, one for each combination of `in` values, in order."""
@@ -147,20 +149,40 @@ class Walk:
         low, high = self._bounds(values)
         return [Span(self.space, head + low, head + high) for head in heads] if low < high else []
 
-    def cut(self, span: Span, values: Values, after: Values) -> Span | None:
-        """Cut a span to what comes after a cursor; None when the cursor's record cannot stand in this walk."""
-        name = self._start(values, after)
-        if name is None:
-            return None
+    def cut(self, span: Span, values: Values, after: Values) -> Span:
+        """Cut a span to what comes after a cursor, of a plan that needs no sorting."""
+        until, is_all_after = len(after), False
+        for place, mine, theirs, is_descending in self._fixed:
+            here, there = mine(values), theirs(after)
+            if here != there:
+                # The cursor lies outside: records that share its terms up to here come all after it, or all before.
+                until, is_all_after = place, (here > there) != is_descending
+                break
+        name = ""
+        for place, text in self._steps:
+            if place > until:
+                break
+            name += text(values, after)
         if self.reverse:
-            return Span(span.space, span.low, min(span.high, name))
-        return Span(span.space, max(span.low, just_after(name)), span.high)
+            return Span(span.space, span.low, min(span.high, after_all(name) if is_all_after else name))
+        if until == len(after):
+            return Span(span.space, max(span.low, just_after(name)), span.high)
+        return Span(span.space, max(span.low, name if is_all_after else after_all(name)), span.high)
 
 
-def _fixed_part(text: Text) -> Callable[[Values, Values], str]:
-    return lambda values, _: text(values)
+def _taken(plan: Plan, field: str, place: int) -> Text:
+    text, at = bound(plan, field), itemgetter(place)
+    return lambda after: text(at(after))
 
 
-def _after_part(text: Callable[[Any], str], place: int) -> Callable[[Values, Values], str]:
+def _step(
+    plan: Plan, field: str, test: Test | None, place: int | None, *, is_descending: bool = False
+) -> tuple[int, PairText]:
+    text = bound(plan, field, is_descending=is_descending)
+    if test is not None:
+        one = _one(plan, test, is_descending=is_descending)
+        return -1, lambda values, _: one(values)
+    if place is None:
+        return len(plan.order) + 1, lambda _, __: ""
     at = itemgetter(place)
-    return lambda _, after: text(at(after))
+    return place, lambda _, after: text(at(after))

@@ -189,9 +189,7 @@ class Walking(Reading):
         spans, after, limit = self._walk.spans(values), reach.after, reach.limit
         if self.is_ordered:
             if after is not None and self.is_presorted and len(spans) == 1:
-                cut = self._walk.cut(spans[0], values, after)
-                if cut is not None:
-                    spans, after = [cut], None
+                spans, after = [self._walk.cut(spans[0], values, after)], None
             return self._until_filled(reach, spans, values, after)
         if limit is None or self.plan.presorted == 0:
             pages = self._pages(reach, spans, _PAGE, reach.cap)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, bindparam, false, or_, true
+from sqlalchemy import ColumnElement, and_, false, or_, true
 
 from ...query.plan import Access, AllOf, AnyOf, Claimed, Condition, Lookup, Ordering, Range, Test, Union
 from ...schema.schema import Collection
+from .dialect import parameter
 
 Columns: TypeAlias = Callable[[str], ColumnElement[Any]]
 Clause: TypeAlias = ColumnElement[bool]
@@ -23,7 +24,7 @@ _BEFORE_SURROGATES, _AFTER_SURROGATES = 0xD7FF, 0xE000
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both sides of a test. columns: field -> column; sizes: how many values an `in` has; endless: prefixes without an end."""
+    """Both sides of a test. columns: field -> column; sizes: of each `in`; endless: the prefixes that have no end."""
 
     columns: Columns
     collection: Collection
@@ -47,7 +48,7 @@ class Sides:
             return self._membership(test, column)
         if op in ("prefix", "not_prefix"):
             return self._prefix(test, column)
-        value: Any = bindparam(f"v{test.param}")
+        value = parameter(f"v{test.param}")
         if op == "ne":
             return column.is_distinct_from(value) if self._optional(test) else column != value
         return _COMPARISONS[op](column, value)
@@ -56,7 +57,7 @@ class Sides:
         return self.collection.field(test.field).optional
 
     def _membership(self, test: Test, column: ColumnElement[Any]) -> Clause:
-        values = [bindparam(f"i{test.param}_{at}") for at in range(self.sizes[test.param])]
+        values: list[Any] = [parameter(f"i{test.param}_{at}") for at in range(self.sizes[test.param])]
         if test.op == "in":
             return column.in_(values) if values else false()
         if not values:
@@ -66,8 +67,8 @@ class Sides:
 
     def _prefix(self, test: Test, column: ColumnElement[Any]) -> Clause:
         # A range, never LIKE, which ignores the case of letters.
-        low: Any = bindparam(f"v{test.param}")
-        high: Any = None if test.param in self.endless else bindparam(f"n{test.param}")
+        low = parameter(f"v{test.param}")
+        high = None if test.param in self.endless else parameter(f"n{test.param}")
         if test.op == "prefix":
             return column >= low if high is None else and_(column >= low, column < high)
         outside = column < low if high is None else or_(column < low, column >= high)
@@ -161,7 +162,7 @@ class Cursor:
             after = _after(mark, column, optional=collection.field(mark.term.field).optional)
             if after is not None:
                 branches.append(and_(*equal, after))
-            equal.append(column.is_(None) if mark.none else column == bindparam(f"a{mark.place}"))
+            equal.append(column.is_(None) if mark.none else column == _cursor_value(mark))
         if self.inclusive:
             branches.append(and_(true(), *equal))
         bound = self._bound(columns, collection)
@@ -171,19 +172,23 @@ class Cursor:
         if not self.marks or self.marks[0].none:
             return ()
         first = self.marks[0]
-        column, value = columns(first.term.field), bindparam(f"a{first.place}")
+        column, value = columns(first.term.field), _cursor_value(first)
         if not first.term.descending:
             return (column >= value,)
         return () if collection.field(first.term.field).optional else (column <= value,)
 
 
 def _after(mark: Mark, column: ColumnElement[Any], *, optional: bool) -> Clause | None:
-    value = bindparam(f"a{mark.place}")
+    value = _cursor_value(mark)
     if mark.term.descending:
         if mark.none:
             return None  # None comes last, so nothing is after it
         return or_(column < value, column.is_(None)) if optional else column < value
     return column.is_not(None) if mark.none else column > value
+
+
+def _cursor_value(mark: Mark) -> Any:
+    return parameter(f"a{mark.place}")
 
 
 def order_by(order: Sequence[Ordering], columns: Columns, fixed: Mapping[str, int]) -> list[ColumnElement[Any]]:

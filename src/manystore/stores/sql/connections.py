@@ -10,7 +10,7 @@ import math
 import os
 import sqlite3
 from collections import deque
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from ...errors import Closed
@@ -81,7 +81,7 @@ class Connections:
             raise translate(error) from error
         try:
             raw.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'OFF'}")
-            raw.create_aggregate("fsum", 1, ExactSum)
+            raw.create_aggregate("fsum", 1, cast("Any", ExactSum))
         except sqlite3.Error as error:
             raw.close()
             raise translate(error) from error

@@ -5,14 +5,16 @@ Knows SQLAlchemy's compiler; must not know plans or changes. A further SQL datab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import BIGINT, BLOB, INTEGER, REAL, TEXT
+from sqlalchemy import BIGINT, BLOB, INTEGER, REAL, TEXT, BindParameter, bindparam
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect
 from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from ...store.protocol import Form, Kind
@@ -65,9 +67,21 @@ def table_name(collection: str, prefix: str) -> str:
     return f"_{name}" if name.lower().startswith("sqlite_") else name
 
 
+def parameter(name: str) -> BindParameter[Any]:
+    """Make a parameter of a statement."""
+    made: BindParameter[Any] = bindparam(name)
+    return made
+
+
 def ddl_text(element: Any) -> str:
     """Write a CREATE statement."""
     return str(element.compile(dialect=DIALECT)).strip()
+
+
+def _picker(places: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda pool: tuple([pool[place] for place in places])
 
 
 class Statement:
@@ -77,24 +91,17 @@ class Statement:
 
     def __init__(self, element: Executable, places: Mapping[str, int], size: int) -> None:
         """places: each parameter's place in the pool; size: how long the pool is before constants are put behind it."""
-        compiled: Any = element.compile(dialect=DIALECT)  # type: ignore[attr-defined]
+        compiled = cast("SQLCompiler", cast("ClauseElement", element).compile(dialect=DIALECT))
         self.text: str = compiled.string
         names: list[str] = list(compiled.positiontup or ())
+        constants: Mapping[str, Any] = compiled.params
         loose = [name for name in dict.fromkeys(names) if name not in places]
-        self.constants: tuple[Any, ...] = tuple(compiled.params[name] for name in loose)
+        self.constants = tuple([constants[name] for name in loose])
         every = {**places, **{name: size + at for at, name in enumerate(loose)}}
-        wanted = [every[name] for name in names]
-        if len(wanted) > 1:
-            self.pick: Any = itemgetter(*wanted)
-        elif wanted:
-            only = wanted[0]
-            self.pick = lambda pool: (pool[only],)
-        else:
-            self.pick = lambda pool: ()
+        self.pick = _picker([every[name] for name in names])
 
     def bind(self, pool: list[Any]) -> tuple[Any, ...]:
         """Put the pool's values in the order of the statement's parameters."""
         if self.constants:
             pool = [*pool, *self.constants]
-        bound: tuple[Any, ...] = self.pick(pool)
-        return bound
+        return self.pick(pool)

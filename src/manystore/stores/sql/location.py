@@ -47,7 +47,7 @@ def examine(path: str) -> None:
         tables = _tables(path)
     except sqlite3.Error as error:
         raise translate(error) from error
-    if tables and not any(_OURS <= columns for name, columns in tables.items() if name.endswith(CATALOG)):
+    if tables and not any(columns >= _OURS for name, columns in tables.items() if name.endswith(CATALOG)):
         raise NotADatabase(f"{path} holds tables that manystore did not make; it was left untouched")
 
 

@@ -2,8 +2,8 @@
 
 Knows changes, tables and SQLAlchemy Core; must not know connections. writer.py runs them.
 
-Guarded statements stand alone: the epoch, the references and the referrers are conditions of theirs, so that one statement
-outside a transaction is the whole atomic step. The others run inside one, where all this is looked at aside.
+Guarded statements stand alone: the epoch, the references and the referrers are conditions of theirs, so that one
+statement outside a transaction is the whole atomic step. The others run inside one, where all this is looked at aside.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, literal_column, or_, select, update
 from sqlalchemy.sql.base import Executable
 
 from ...schema.schema import Collection, Field, Reference, Schema, Unique
 from ...store.protocol import Delete, Insert, Patch, Replace, Step, Values
-from .dialect import Statement
+from .dialect import Statement, parameter
 from .tables import PREVIOUS, REVISION, VERSION, Layout, column_of
 
 Clause: TypeAlias = ColumnElement[bool]
 Bound: TypeAlias = tuple[str, tuple[Any, ...]]
 _LOW, _HIGH = -(2**63), 2**63 - 1
-_ONE = literal_column("1")
+_ONE: ColumnElement[Any] = literal_column("1")
 
 
 class Mutation:
@@ -48,6 +48,10 @@ class Mutation:
         kind = "insert" if epoch is None else "guarded insert"
         statement = self._kept.get(kind) or self._keep(kind, self._insert(guarded=epoch is not None), self._values())
         return statement.text, statement.bind([*change.values, change.revision, None, epoch])
+
+    def insert_many(self, changes: Sequence[Insert]) -> tuple[str, list[tuple[Any, ...]]]:
+        """Write one INSERT and the parameters of each change: bare of conditions, they stand as the values do."""
+        return self.insert(changes[0])[0], [(*change.values, change.revision) for change in changes]
 
     def replace(self, change: Replace, epoch: str | None = None) -> Bound:
         """Write an UPDATE of all fields."""
@@ -97,7 +101,7 @@ class Mutation:
     def clear(self, reference: Reference, key: Values, revision: int) -> Bound:
         """Write the UPDATE of on_delete="set_null" for one record."""
         kind = ("clear", reference.field)
-        values = {reference.field: literal_column("NULL")}
+        values: dict[str, Any] = {reference.field: literal_column("NULL")}
         statement = self._kept.get(kind) or self._keep(
             kind,
             update(self.table).where(*self._is_it()).values(self._stamped(values, versioned=False)),
@@ -135,7 +139,8 @@ class Mutation:
             where.append(or_(*(self._column(name) != _bind(f"key.{name}") for name in self.collection.key)))
             if unique.among == "live" and self.collection.live is not None:
                 where.append(self._column(self.collection.live) == literal_column("0"))
-            statement = self._keep(kind, select(_ONE).select_from(self.table).where(*where), [*names, *self._key_names()])
+            built = select(_ONE).select_from(self.table).where(*where)
+            statement = self._keep(kind, built, [*names, *self._key_names()])
         return statement.text, statement.bind([*claimed, *key])
 
     def _keep(self, kind: Any, built: Executable, names: Sequence[str]) -> Statement:
@@ -146,8 +151,9 @@ class Mutation:
         return column_of(self.table, self.collection, field)
 
     def _values(self) -> list[str]:
-        return [*(f"key.{f.name}" if f.name in self.collection.key else f"new.{f.name}" for f in self.collection.fields),
-                "revision", "expected", "epoch"]  # fmt: skip
+        keys = self.collection.key
+        named = [f"key.{f.name}" if f.name in keys else f"new.{f.name}" for f in self.collection.fields]
+        return [*named, "revision", "expected", "epoch"]
 
     def _key_names(self) -> list[str]:
         return [f"key.{name}" for name in self.collection.key]
@@ -165,15 +171,14 @@ class Mutation:
         values.append(literal_column(str(self.collection.version)))
         if not guarded:
             return insert(self.table).values(dict(zip(columns, values, strict=True)))
-        where = [self._epoch, *(self._found(r, names[self.collection.positions[r.field]]) for r in self._checked())]
+        where = [self._epoch, *(self._found(r, name) for r, name in self._checked_values())]
         return insert(self.table).from_select(columns, select(*values).where(*where))
 
     def _replace(self, required: Sequence[str], *, guarded: bool) -> Executable:
         values = {f.name: _bind(f"new.{f.name}") for f in self.collection.fields if f.name not in self.collection.key}
         where = [*self._is_it(), self.table.c[REVISION] == _bind("expected"), *self._are(required)]
         if guarded:
-            names = self._values()
-            where += [self._epoch, *(self._found(r, names[self.collection.positions[r.field]]) for r in self._checked())]
+            where += [self._epoch, *(self._found(r, name) for r, name in self._checked_values())]
         return update(self.table).where(*where).values(self._stamped(values))
 
     def _patch(
@@ -207,6 +212,10 @@ class Mutation:
     def _checked(self) -> list[Reference]:
         return [reference for reference in self.collection.references if reference.target in self.schema]
 
+    def _checked_values(self) -> list[tuple[Reference, str]]:
+        names = self._values()
+        return [(reference, names[self.collection.positions[reference.field]]) for reference in self._checked()]
+
     def _found(self, reference: Reference, name: str) -> Clause:
         target = self.schema.collection(reference.target)
         table = self._layout.table(target).alias("target")
@@ -230,7 +239,7 @@ def _word(name: str) -> str:
 
 
 def _bind(name: str) -> Any:
-    return bindparam(_word(name))
+    return parameter(_word(name))
 
 
 def _names(pairs: tuple[tuple[str, Any], ...]) -> tuple[str, ...]:
@@ -242,7 +251,7 @@ def _required(required: Sequence[str]) -> list[str]:
 
 
 def bounds(field: Field, step: Step) -> tuple[int, int]:
-    """Give what a field may hold now, so that the sum stays in bounds, 64 bits and a decimal's digits; (1, 0): nothing."""
+    """Say what a field may hold now for the sum to stay in bounds, 64 bits and a decimal's digits; (1, 0): nothing."""
     low, high = _LOW, _HIGH
     if field.kind == "decimal" and field.digits is not None:
         low, high = 1 - 10**field.digits, 10**field.digits - 1

@@ -1,4 +1,4 @@
-"""Operands: from the values that come with a plan to the shape of a statement and the pool it picks its parameters from.
+"""Operands: from the values that come with a plan to a statement's shape and the pool that it picks parameters from.
 
 Knows plans and codecs; must not know SQL. select.py says what stands where in the pool.
 """
@@ -38,7 +38,7 @@ class Operands:
         return pool
 
     def lists(self, pool: list[Any], values: Sequence[Any]) -> Sizes:
-        """Add the values of each `in` to the pool, padded to a power of two, so that few statements serve all lengths."""
+        """Add the values of each `in` to the pool, padded to a power of two: few statements serve all lengths."""
         sizes: list[tuple[int, int]] = []
         for param, dump in self._lists:
             members = list(values[param]) if dump is None else [dump(value) for value in values[param]]
@@ -62,8 +62,8 @@ class Operands:
     def cursor(self, pool: list[Any], bound: Sequence[Any], after: Sequence[Any]) -> Cursor:
         """Add a cursor's values to the pool, and say what comes after it.
 
-        A field that the filter binds to one value needs no place in the statement: the cursor's value is the same, or the
-        whole result stands before or after the cursor from there on.
+        A field that the filter binds to one value needs no place in the statement: the cursor's value is the same, or
+        the whole result stands before or after the cursor from there on.
         """
         marks: list[Mark] = []
         inclusive: bool | None = None

@@ -6,7 +6,7 @@ second, short statement. select.py builds the statements, operands.py binds the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from ...errors import TooManyExamined, ValueRefused
@@ -48,7 +48,8 @@ class Reading:
         output = self.plan.output
         if isinstance(self.plan.access, Nothing):
             return Read(self._of_nothing(), 0, 0)
-        call = _Call(self, values, epoch, limit, after, cap)
+        call = _Call(self, values, after, epoch)
+        call.limit, call.cap = limit, cap
         if output == "count":
             return self._count(call)
         if output == "exists":
@@ -172,13 +173,11 @@ class _Call:
 
     __slots__ = ("_after", "_endless", "_pool", "_reading", "_sizes", "cap", "epoch", "examined", "limit", "trips")
 
-    def __init__(
-        self, reading: Reading, values: Values, epoch: str, limit: int | None, after: Values | None, cap: int | None
-    ) -> None:
+    def __init__(self, reading: Reading, values: Values, after: Values | None, epoch: str) -> None:
         self._reading = reading
         self.epoch = epoch
-        self.limit = limit
-        self.cap = cap
+        self.limit: int | None = None
+        self.cap: int | None = None
         self.examined = 0
         self.trips = 0
         operands = reading.operands
@@ -214,7 +213,7 @@ class _Call:
 
 
 def _most(access: Access) -> Most | None:
-    """Say how many records an access can yield: a number, and the parameters whose lists add to it; None: any number."""
+    """Say how many records an access can yield: a number, and the parameters whose lists add to it; None: any."""
     if isinstance(access, Claimed):
         return 1, ()
     if isinstance(access, Lookup):

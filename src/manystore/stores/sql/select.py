@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, bindparam, case, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Table, and_, case, exists, func, literal_column, select
+from sqlalchemy.sql.base import Executable
 
 from ...query.plan import Claimed, Condition, Ordering, Plan, Total
 from .condition import Clause, Columns, Cursor, Sides, access_condition, access_order, fixed_fields, order_by, tests
-from .dialect import Statement
+from .dialect import Statement, parameter
 from .tables import REVISION, VERSION, Layout
 
 Form: TypeAlias = Literal["plain", "capped", "probe"]
+_ZERO: ColumnElement[Any] = literal_column("0")
+_ONE: ColumnElement[Any] = literal_column("1")
 HALF = 32  # bits: ints are added up in two halves, since a sum of 64-bit ints in SQL stops at 64 bits on its way
 
 
@@ -37,8 +40,8 @@ class Shape:
 class Selects:
     """The SELECTs of one plan.
 
-    Their parameters are picked from a pool: epoch, limit, cap, the operands; then the cursor's values, the values of each
-    `in`, and for each prefix that has an end the text that comes after it. operands.py fills it.
+    Their parameters are picked from a pool: epoch, limit, cap, the operands; then the cursor's values, the values of
+    each `in`, and for each prefix that has an end the text that comes after it. operands.py fills it.
     """
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
@@ -89,7 +92,7 @@ class Selects:
         return sides.clause(condition)
 
     def _believed(self) -> Clause:
-        return self._epoch == bindparam("epoch")
+        return self._epoch == parameter("epoch")
 
     def _wanted(self, condition: Condition, shape: Shape) -> Clause:
         """Write a condition on the table itself, and the cursor."""
@@ -97,7 +100,7 @@ class Selects:
         access, live = self.plan.access, self.plan.collection.live
         if isinstance(access, Claimed) and access.unique.among == "live" and live is not None:
             # Aloud and as a constant: else the database does not see that its partial index serves.
-            clauses.append(self._columns(self.table)(live) == literal_column("0"))
+            clauses.append(self._columns(self.table)(live) == _ZERO)
         if shape.after is not None and (condition is not self._access or self.presorted):
             clauses.append(shape.after.clause(self._columns(self.table), self.plan.collection))
         return and_(*clauses)
@@ -106,10 +109,10 @@ class Selects:
         column = self._columns(source)
         if self.plan.output == "rows":
             # A row of no columns is still a row.
-            return [column(name) for name in self.plan.columns] or [literal_column("1")]
+            return [column(name) for name in self.plan.columns] or [_ONE]
         return [*(column(f.name) for f in self.plan.collection.fields), source.c[REVISION], source.c[VERSION]]
 
-    def _records(self, shape: Shape) -> Select[Any]:
+    def _records(self, shape: Shape) -> Executable:
         if shape.form == "capped":
             # What the access yields up to the cap, in order; of that, what matches. No second ORDER BY: it would make
             # the database read to the cap each time, and rows leave a limited subquery in the subquery's order.
@@ -119,57 +122,69 @@ class Selects:
             if self.plan.output != "rows":
                 bounded = bounded.add_columns(self.table.c[REVISION], self.table.c[VERSION])
             inner = bounded.subquery("examined")
-            built = select(*self._outputs(inner)).where(self._clause(self.plan.residual, shape, inner))
+            built = (
+                select(*self._outputs(inner)).select_from(inner).where(self._clause(self.plan.residual, shape, inner))
+            )
         else:
-            order = order_by(self.plan.order, self._columns(self.table), self.fixed)
-            built = select(*self._outputs(self.table)).where(self._wanted(self.plan.where, shape), self._believed())
-            built = built.order_by(*order)
-        return built.limit(bindparam("limit")) if shape.limited else built
+            columns = self._columns(self.table)
+            built = (
+                select(*self._outputs(self.table))
+                .select_from(self.table)
+                .where(self._wanted(self.plan.where, shape), self._believed())
+            )
+            built = built.order_by(*order_by(self.plan.order, columns, self.fixed))
+        return built.limit(parameter("limit")) if shape.limited else built
 
-    def _bounded(self, shape: Shape, order: Sequence[Ordering], *outputs: str) -> Select[Any]:
+    def _bounded(self, shape: Shape, order: Sequence[Ordering], *outputs: str) -> Any:
         """Select what the access yields, up to the cap, in the order in which it does."""
         assert self.plan.residual is not None
         columns = self._columns(self.table)
         needed = dict.fromkeys((*outputs, *(test.field for test in tests(self.plan.residual))))
-        built = select(*(columns(name) for name in needed)).where(self._wanted(self._access, shape))
-        return built.order_by(*order_by(order, columns, self.fixed)).limit(bindparam("cap"))
+        built: Any = select(*(columns(name) for name in needed)).where(self._wanted(self._access, shape))
+        return built.order_by(*order_by(order, columns, self.fixed)).limit(parameter("cap"))
 
-    def _probe(self, shape: Shape) -> Select[Any]:
-        """Select the epoch, and how many records the access yields, counted to the cap's place in the pool."""
-        inner = select(literal_column("1").label("one")).where(self._wanted(self._access, shape)).limit(bindparam("cap"))
+    def _probe(self, shape: Shape) -> Executable:
+        """Select the epoch, and how many records the access yields, counted as far as the pool's cap."""
+        inner: Any = (
+            select(_ONE.label("one"))
+            .select_from(self.table)
+            .where(self._wanted(self._access, shape))
+            .limit(parameter("cap"))
+        )
         number = select(func.count()).select_from(inner.subquery("examined")).scalar_subquery()
         return select(self._epoch, number)
 
-    def _count(self, shape: Shape) -> Select[Any]:
+    def _count(self, shape: Shape) -> Executable:
         if shape.form == "plain":
             wanted = self._wanted(self.plan.where, shape)
             return select(self._epoch, func.count()).select_from(self.table).where(wanted)
-        residual, match = self.plan.residual, literal_column("1")
+        residual = self.plan.residual
         wanted = self._wanted(self._access, shape)
-        matches: ColumnElement[Any] = match
+        matches: ColumnElement[Any] = _ONE
         if residual is not None:
-            matches = case((self._clause(residual, shape, self.table), match), else_=literal_column("0"))
-        inner = select(matches.label("matches")).select_from(self.table).where(wanted).limit(bindparam("cap"))
+            matches = case((self._clause(residual, shape, self.table), _ONE), else_=_ZERO)
+        inner: Any = select(matches.label("matches")).select_from(self.table).where(wanted).limit(parameter("cap"))
         seen = inner.subquery("examined")
-        return select(self._epoch, func.coalesce(func.sum(seen.c.matches), literal_column("0")), func.count())
+        return select(self._epoch, func.coalesce(func.sum(seen.c.matches), _ZERO), func.count())
 
-    def _exists(self, shape: Shape) -> Select[Any]:
+    def _exists(self, shape: Shape) -> Executable:
         if shape.form == "plain":
-            found = select(literal_column("1")).select_from(self.table).where(self._wanted(self.plan.where, shape))
+            found: Any = select(_ONE).select_from(self.table).where(self._wanted(self.plan.where, shape))
         else:
             assert self.plan.residual is not None
             order = access_order(self.plan.collection, self.plan.access)
             inner = self._bounded(shape, order).subquery("examined")
-            found = select(literal_column("1")).select_from(inner).where(self._clause(self.plan.residual, shape, inner))
+            found = select(_ONE).select_from(inner).where(self._clause(self.plan.residual, shape, inner))
         return select(self._epoch, exists(found))
 
-    def _groups(self, shape: Shape) -> Select[Any]:
+    def _groups(self, shape: Shape) -> Executable:
         column = self._columns(self.table)
         columns = [column(name) for name in self.plan.columns]
         totals = [part for total in self.plan.totals for part in self._total(total)]
-        built = select(func.count(), *columns, *totals).select_from(self.table)
+        built: Any = select(func.count(), *columns, *totals).select_from(self.table)
         built = built.where(self._wanted(self.plan.where, shape), self._believed())
-        return built.group_by(*columns).order_by(*columns) if columns else built
+        grouped: Executable = built.group_by(*columns).order_by(*columns) if columns else built
+        return grouped
 
     def _total(self, total: Total) -> list[ColumnElement[Any]]:
         """Give the columns of which reader.py makes a total."""

@@ -1,7 +1,8 @@
 """A step: some changes carried out in one transaction, in the order and with the refusals of store/protocol.py.
 
-Each change is made at once, and looked into only when it found nothing to change. A unique that refuses one is remembered
-while the rest goes on, because what references refuse comes before it. References are looked at in the end state.
+Each change is made at once, and looked into only when it found nothing to change. A unique that refuses one is
+remembered while the rest goes on, because what references refuse comes before it. References are looked at in the end
+state.
 """
 
 from __future__ import annotations
@@ -24,10 +25,20 @@ from .translate import translate
 Place: TypeAlias = tuple[str, Values]  # a record: its collection's name and its key
 
 
+class Retry(Exception):
+    """Some insert of many was refused: the step is to be run again, each insert by itself, to find out which and why.
+
+    A savepoint around them would do as well; but the database copies each page that is changed under one.
+    """
+
+
 class Step:
     """One transaction's changes, on a connection that has begun it. trips: statements run so far."""
 
-    def __init__(self, connection: Connection, known: Known, changes: Sequence[Change]) -> None:
+    def __init__(
+        self, connection: Connection, known: Known, changes: Sequence[Change], *, one_by_one: bool = False
+    ) -> None:
+        self._one_by_one = one_by_one
         self._execute = connection.execute
         self._cursor = connection.cursor
         self._known = known
@@ -125,23 +136,18 @@ class Step:
     def _insert(self, inserts: list[Insert]) -> None:
         for _, run in groupby(inserts, key=lambda change: id(change.collection)):
             batch = list(run)
-            if len(batch) == 1 or not self._insert_all(batch):
+            if len(batch) == 1 or self._one_by_one:
                 for change in batch:
                     self._change(change, self._of(change).insert(change))
+            else:
+                self._insert_all(batch)
 
-    def _insert_all(self, batch: Sequence[Insert]) -> bool:
-        """Insert many with one call; False when one was refused, and then none is there."""
-        mutation = self._of(batch[0])
-        bound = [mutation.insert(change) for change in batch]
-        self.trips += 2
-        self._execute("SAVEPOINT batch")
+    def _insert_all(self, batch: Sequence[Insert]) -> None:
+        self.trips += 1
         try:
-            self._cursor.executemany(bound[0][0], [values for _, values in bound])
-        except sqlite3.IntegrityError:
-            self.trips += 1
-            self._execute("ROLLBACK TO batch")
-            return False
-        return True
+            self._cursor.executemany(*self._of(batch[0]).insert_many(batch))
+        except sqlite3.IntegrityError as error:
+            raise Retry from error
 
     def _follow(self, deleted: list[tuple[Collection, Values]], spared: set[Place]) -> None:
         """Carry out on_delete for the referrers of deleted records, and of those that go with them.
@@ -162,7 +168,7 @@ class Step:
                         self._rows(mutation.clear(reference, found, random.getrandbits(63)))
 
     def _restrict(self, deleted: list[tuple[Collection, Values]]) -> None:
-        """Raise Restricted for a referrer that is left; on_delete reaches those that their own changes left pointing."""
+        """Raise Restricted for a referrer that is left, once on_delete has reached those that this step changed."""
         late = [(target, key) for target, key in deleted]
         newly = {place for place in self._named if place not in {(name, key) for name, key, _ in self._pointing}}
         self._follow(late, newly | self._unmade)

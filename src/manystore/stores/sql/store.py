@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import insert
 
 from ...errors import URLError
 from ...query.capabilities import Capabilities
@@ -18,7 +18,7 @@ from ...schema.catalog import Catalog
 from ...schema.operation import CreateDatabase, Operation
 from ...store.protocol import Change, Form, Kind, Read, Values, Written
 from .connections import Connection, Connections
-from .dialect import FORMS, Statement
+from .dialect import FORMS, Statement, parameter
 from .location import examine, file_of
 from .reader import Reader
 from .reading import Reading
@@ -49,8 +49,8 @@ class SQLStore:
     def open(cls, url: Any, /) -> SQLStore:
         """Open the file that a URL names; it need not be there yet, but its directory must.
 
-        Options: timeout (seconds that a writer waits for another), durability (full, or off: a commit may be lost, and the
-        file damaged, when the machine dies), pool (how many idle connections are kept).
+        Options: timeout (seconds that a writer waits for another), durability (full, or off: a commit may be lost, and
+        the file damaged, when the machine dies), pool (how many idle connections are kept).
         """
         url.allow("timeout", "durability", "pool")
         durability = url.options.get("durability", "full")
@@ -128,8 +128,6 @@ class SQLStore:
         catalog: Catalog = operation.catalog
         for text in self._layout.creation(catalog.head):
             connection.execute(text)
-        row = insert(self._layout.catalog).values(
-            format=bindparam("f"), epoch=bindparam("e"), catalog=bindparam("c")
-        )
+        row = insert(self._layout.catalog).values(format=parameter("f"), epoch=parameter("e"), catalog=parameter("c"))
         statement = Statement(row, {"f": 0, "e": 1, "c": 2}, 3)
         connection.execute(statement.text, statement.bind([catalog.format, catalog.epoch, catalog.encode().decode()]))

@@ -16,7 +16,7 @@ from .connections import Connection
 from .mutation import Mutation
 from .reader import Reader, changed
 from .schemas import Known
-from .step import Step
+from .step import Retry, Step
 from .translate import is_missing_table, translate
 
 
@@ -114,17 +114,27 @@ class Writer:
 
     def _transaction(self, connection: Connection, changes: Sequence[Change], known: Known) -> Written:
         writes = any(not isinstance(change, Check) for change in changes)
-        connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-        found = connection.execute(self._epoch).fetchall()
-        if not found or found[0][0] != known.epoch:
-            raise changed()
+        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         step = Step(connection, known, changes)
-        records = step.run()
+        try:
+            self._begin(connection, begin, known.epoch)
+            records = step.run()
+        except Retry:
+            connection.execute("ROLLBACK")
+            step = Step(connection, known, changes, one_by_one=True)
+            self._begin(connection, begin, known.epoch)
+            records = step.run()
         try:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise translate(error, writing=True) from error
         return Written(records, step.trips + 3)
+
+    def _begin(self, connection: Connection, begin: str, epoch: str) -> None:
+        connection.execute(begin)
+        found = connection.execute(self._epoch).fetchall()
+        if not found or found[0][0] != epoch:
+            raise changed()
 
     def _roll_back(self, connection: Connection) -> None:
         try:

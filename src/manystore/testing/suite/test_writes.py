@@ -1,0 +1,394 @@
+"""Changes in place and in bulk: update, edit, upsert, increment, claim, update_where, delete_where, create_all."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address
+
+import pytest
+
+from manystore import (
+    Conflict,
+    Duplicate,
+    Exhausted,
+    MissingReference,
+    NoAccessPath,
+    NotFound,
+    OutOfBounds,
+    UsageError,
+    ValueRefused,
+    asc,
+    col,
+    everything,
+)
+from manystore.testing.models import Address, Author, Book, Cloud, Library, Quota, Reader, Sample, Samples, State
+from manystore.testing.provision import Clock, Place
+
+# --- update and edit -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shelf(library: Library) -> Library:
+    """An author with ten books."""
+    author = library.author.create(Author(name="a"))
+    library.book.create_all([Book(isbn=str(n), title=f"t{n}", author_id=author.id, pages=n) for n in range(10)])
+    return library
+
+
+def test_update_changes_the_named_fields_and_gives_the_record(shelf: Library) -> None:
+    stale = shelf.book.get("3")
+    updated = shelf.book.update("3", col(Book.pages).to(99), col(Book.state).to(State.PRINTED))
+    assert (updated.pages, updated.state, updated.title) == (99, State.PRINTED, "t3")
+    assert shelf.book.get("3") == updated
+    shelf.book.save(updated)  # what update gives can be saved
+    with pytest.raises(Conflict):
+        shelf.book.save(stale)
+
+
+def test_update_keeps_indexes_right(shelf: Library) -> None:
+    shelf.book.update("3", col(Book.title).to("zzz"))
+    assert shelf.book.find(col(Book.title) == "t3") == []
+    assert [b.isbn for b in shelf.book.find(col(Book.title) > "t9")] == ["3"]
+
+
+def test_update_of_nothing_is_not_found(shelf: Library) -> None:
+    with pytest.raises(NotFound) as caught:
+        shelf.book.update("none", col(Book.pages).to(1))
+    assert caught.value.key == "none"
+
+
+def test_update_to_none_and_back(shelf: Library) -> None:
+    shelf.book.update("3", col(Book.price).to(Decimal("9.90")))
+    assert shelf.book.get("3").price == Decimal("9.90")
+    shelf.book.update("3", col(Book.price).to(None))
+    assert shelf.book.get("3").price is None
+
+
+def test_update_refuses_what_makes_no_sense(shelf: Library) -> None:
+    with pytest.raises(ValueRefused):
+        shelf.book.update("3", col(Book.isbn).to("33"))
+    with pytest.raises(UsageError):
+        shelf.book.update("3", col(Book.pages).to(1), col(Book.pages).to(2))
+    with pytest.raises(UsageError):
+        shelf.book.update("3", col(Author.name).to("x"))
+    with pytest.raises(UsageError):
+        shelf.book.update("3", col(Book.pages) == 1)  # type: ignore[arg-type]
+    assert shelf.book.get("3").pages == 3
+
+
+def test_update_sets_the_stamp(shelf: Library, clock: Clock) -> None:
+    clock.now += timedelta(days=1)
+    before = clock.now
+    updated = shelf.book.update("3", col(Book.pages).to(1))
+    assert updated.updated_at is not None
+    assert before < updated.updated_at <= clock.now
+
+
+def test_edit_saves_at_the_end(shelf: Library) -> None:
+    with shelf.book.edit("3") as book:
+        book.pages += 1
+        book.extra["a"] = 1
+        assert shelf.book.get("3").pages == 3
+    assert shelf.book.get("3").pages == 4
+    assert shelf.book.get("3").extra == {"a": 1}
+
+
+def test_edit_writes_nothing_when_the_block_raises(shelf: Library) -> None:
+    with pytest.raises(ZeroDivisionError), shelf.book.edit("3") as book:
+        book.pages = 1 // 0
+    assert shelf.book.get("3").pages == 3
+
+
+def test_edit_loses_to_another_change(shelf: Library) -> None:
+    with pytest.raises(Conflict), shelf.book.edit("3") as book:
+        shelf.book.update("3", col(Book.pages).to(50))
+        book.pages = 60
+    assert shelf.book.get("3").pages == 50
+
+
+# --- in bulk ---------------------------------------------------------------------------------------------------------
+
+
+def test_update_where(shelf: Library) -> None:
+    assert shelf.book.update_where(col(Book.title) >= "t7", changes=[col(Book.state).to(State.PULPED)]) == 3
+    assert [b.isbn for b in shelf.book.find(col(Book.state) == State.PULPED)] == ["9", "8", "7"][::-1]
+    assert shelf.book.update_where(col(Book.title) == "none", changes=[col(Book.pages).to(0)]) == 0
+
+
+def test_update_where_of_the_field_it_looks_at(shelf: Library) -> None:
+    assert shelf.book.update_where(col(Book.title) >= "t0", changes=[col(Book.title).to("t5")]) == 10
+    assert shelf.book.count(col(Book.title) == "t5") == 10
+    assert shelf.book.count(col(Book.title) != "t5", scan=True) == 0
+
+
+def test_bulk_needs_a_filter_and_a_path(shelf: Library) -> None:
+    for wrong in (
+        lambda: shelf.book.update_where(changes=[col(Book.pages).to(0)]),
+        lambda: shelf.book.delete_where(),  # type: ignore[call-arg]
+    ):
+        with pytest.raises((UsageError, TypeError)):
+            wrong()
+    with pytest.raises(NoAccessPath):
+        shelf.book.delete_where(col(Book.pages) == 3)
+    with pytest.raises(NoAccessPath):
+        shelf.book.delete_where(everything())
+    assert shelf.book.count(scan=True) == 10
+    assert shelf.book.delete_where(everything(), scan=True) == 10
+
+
+def test_delete_where(shelf: Library) -> None:
+    assert shelf.book.delete_where(col(Book.title).in_(["t1", "t4", "none"])) == 2
+    assert [b.isbn for b in shelf.book.find(limit=20)] == ["0", "2", "3", "5", "6", "7", "8", "9"]
+
+
+def test_bulk_is_a_series_of_steps_that_tells_how_far_it_got(place: Place) -> None:
+    place.url += ("&" if "?" in place.url else "?") + "max_operations=20"
+    library = place.connect(Library)
+    kept = library.reader.create(Reader(name="kept", card="c30"))
+    records = [Reader(name=f"r{n}", card=f"c{n}") for n in range(60)]
+    with pytest.raises(Duplicate) as caught:
+        library.reader.create_all(records)
+    done: int = caught.value.done  # type: ignore[attr-defined]
+    assert 0 < done <= 30
+    stored = library.reader.find(scan=True)
+    assert [r.name for r in stored] == ["kept", *(r.name for r in records[:done])]
+    assert library.reader.get(records[done - 1].id) == records[done - 1]
+    library.reader.delete(kept)
+    library.reader.create_all(records[done:])
+    assert library.reader.count(scan=True) == 60
+    assert library.reader.update_where(everything(), changes=[col(Reader.card).to(None)], scan=True) == 60
+    assert library.reader.delete_where(everything(), scan=True) == 60
+
+
+def test_update_where_tells_how_far_it_got(place: Place) -> None:
+    place.url += ("&" if "?" in place.url else "?") + "max_operations=20"
+    library = place.connect(Library)
+    library.reader.create_all([Reader(name=f"r{n}") for n in range(20)])
+    with pytest.raises(Duplicate) as caught:
+        library.reader.update_where(everything(), changes=[col(Reader.card).to("same")], scan=True)
+    assert caught.value.done == 0  # type: ignore[attr-defined]
+    assert library.reader.count(col(Reader.card).is_not(None), scan=True) == 0
+
+
+def test_create_all_in_order_with_generated_keys(library: Library) -> None:
+    readers = library.reader.create_all([Reader(name=f"r{n}") for n in range(300)])
+    assert len({r.id for r in readers}) == 300
+    assert [r.name for r in sorted(readers, key=lambda r: r.id)] == [f"r{n}" for n in range(300)]
+    readers[7].name = "changed"
+    library.reader.save(readers[7])
+    assert library.reader.create_all([]) == []
+
+
+def test_create_all_checks_every_record_before_the_first_is_written(library: Library) -> None:
+    with pytest.raises(ValueRefused):
+        library.reader.create_all([Reader(name="ok"), Reader(name="\0")])
+    with pytest.raises(MissingReference):
+        library.book.create_all([Book(isbn="1", title="t", author_id=99)])
+    assert library.reader.find(limit=9) == []
+
+
+# --- upsert ----------------------------------------------------------------------------------------------------------
+
+
+def test_upsert_by_key(samples: Samples) -> None:
+    samples.sample.upsert(Sample(id=1, text="new", whole=1))
+    made = samples.sample.upsert(Sample(id=1, text="newer"))
+    assert samples.sample.find(limit=9) == [Sample(id=1, text="newer")] == [made]
+    made.text = "newest"
+    samples.sample.save(made)
+    assert samples.sample.find(col(Sample.text) == "new") == []
+
+
+def test_upsert_by_a_unique(library: Library) -> None:
+    ada = library.author.upsert(Author(name="Ada", first="A"), by=(Author.name,))
+    again = library.author.upsert(Author(name="Ada", first="Augusta"), by=(Author.name,))
+    assert again.id == ada.id
+    assert [(a.name, a.first) for a in library.author.find(limit=9)] == [("Ada", "Augusta")]
+    with pytest.raises(UsageError):
+        library.author.upsert(Author(name="x"), by=(Author.first,))
+
+
+def test_upsert_of_a_generated_key_creates(library: Library) -> None:
+    one, two = library.reader.upsert(Reader(name="r")), library.reader.upsert(Reader(name="r"))
+    assert one.id != two.id
+
+
+# --- increment -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quota(cloud: Cloud) -> Cloud:
+    """One quota, at 5."""
+    cloud.quota.create(Quota(project="p", resource="cores", used=5))
+    return cloud
+
+
+def test_increment(quota: Cloud) -> None:
+    key = ("p", "cores")
+    assert quota.quota.increment(key, Quota.used).used == 6
+    assert quota.quota.increment(key, Quota.used, 10).used == 16
+    assert quota.quota.increment(key, Quota.used, -20).used == -4
+    assert quota.quota.increment(key, Quota.reserved, 3).reserved == 3  # None counts as 0
+    assert quota.quota.increment(key, Quota.spent, Decimal("1.25")).spent == Decimal("1.25")
+    read = quota.quota.get(key)
+    assert (read.used, read.reserved, read.spent) == (-4, 3, Decimal("1.25"))
+    with pytest.raises(NotFound):
+        quota.quota.increment(("p", "none"), Quota.used)
+
+
+@pytest.mark.parametrize(
+    ("by", "low", "high", "result"),
+    [(5, None, 10, 10), (6, None, 10, None), (-5, 0, None, 0), (-6, 0, None, None), (0, 6, 9, None), (3, 0, 8, 8)],
+)
+def test_increment_within_bounds(quota: Cloud, by: int, low: int | None, high: int | None, result: int | None) -> None:
+    key = ("p", "cores")
+    if result is not None:
+        assert quota.quota.increment(key, Quota.used, by, low=low, high=high).used == result
+        return
+    with pytest.raises(OutOfBounds) as caught:
+        quota.quota.increment(key, Quota.used, by, low=low, high=high)
+    assert (caught.value.model, caught.value.field) == ("Quota", "used")
+    assert quota.quota.get(key).used == 5
+
+
+def test_increment_stays_within_what_the_field_holds(quota: Cloud) -> None:
+    key = ("p", "cores")
+    quota.quota.update(key, col(Quota.used).to(2**63 - 2), col(Quota.spent).to(Decimal("999999.98")))
+    assert quota.quota.increment(key, Quota.used).used == 2**63 - 1
+    with pytest.raises(OutOfBounds):
+        quota.quota.increment(key, Quota.used)
+    assert quota.quota.increment(key, Quota.spent, Decimal("0.01")).spent == Decimal("999999.99")
+    with pytest.raises(OutOfBounds):
+        quota.quota.increment(key, Quota.spent, Decimal("0.01"))
+
+
+def test_increment_goes_with_numbers(quota: Cloud) -> None:
+    for wrong in (
+        lambda: quota.quota.increment(("p", "cores"), Quota.project),  # type: ignore[arg-type]
+        lambda: quota.quota.increment(("p", "cores"), 5),
+        lambda: quota.quota.increment(("p", "cores"), Author.id),
+    ):
+        with pytest.raises(UsageError):
+            wrong()
+    for refused in (1.5, "1", True):
+        with pytest.raises(ValueRefused):
+            quota.quota.increment(("p", "cores"), Quota.used, refused)
+
+
+# --- claim, and threads ----------------------------------------------------------------------------------------------
+
+
+def _addresses(cloud: Cloud, number: int) -> None:
+    cloud.address.create_all([Address(ip=IPv4Address(f"10.0.0.{n}")) for n in range(number)])
+
+
+FREE = col(Address.server_id).is_(None)
+
+
+def test_claim_takes_one_that_matches(cloud: Cloud) -> None:
+    _addresses(cloud, 3)
+    taken = {cloud.address.claim(FREE, changes=[col(Address.server_id).to(f"s{n}")]).ip for n in range(3)}
+    assert len(taken) == 3
+    assert sorted(str(a.server_id) for a in cloud.address.find(limit=9)) == ["s0", "s1", "s2"]
+    with pytest.raises(Exhausted) as caught:
+        cloud.address.claim(FREE, changes=[col(Address.server_id).to("s3")])
+    assert caught.value.model == "Address"
+    cloud.address.update_where(col(Address.server_id) == "s1", changes=[col(Address.server_id).to(None)])
+    claimed = cloud.address.claim(FREE, changes=[col(Address.server_id).to("s4")])
+    assert claimed.server_id == "s4"
+    claimed.server_id = None
+    cloud.address.save(claimed)  # what claim gives can be saved
+
+
+def test_claim_needs_a_filter_with_a_path(cloud: Cloud) -> None:
+    _addresses(cloud, 1)
+    with pytest.raises((UsageError, TypeError)):
+        cloud.address.claim(changes=[col(Address.server_id).to("s")])
+    with pytest.raises(NoAccessPath):
+        cloud.address.claim(col(Address.leased_at).is_(None), changes=[col(Address.server_id).to("s")])
+    with pytest.raises(UsageError):
+        cloud.address.claim(FREE, changes=[])
+
+
+def _race(number: int, work: Callable[[int], object]) -> list[BaseException]:
+    """Do work(n) in so many threads at once; give what they raised."""
+    barrier, failed = threading.Barrier(number), list[BaseException]()
+
+    def run(n: int) -> None:
+        barrier.wait()
+        try:
+            work(n)
+        except Exception as error:  # noqa: BLE001 - handed to the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failed
+
+
+def test_racing_claims_never_take_the_same_one(place: Place) -> None:
+    programs = [place.connect(Cloud), place.connect(Cloud)]
+    _addresses(programs[0], 40)
+    taken: list[IPv4Address] = []
+
+    def work(n: int) -> None:
+        for _ in range(10):
+            taken.append(programs[n % 2].address.claim(FREE, changes=[col(Address.server_id).to(f"s{n}")]).ip)
+
+    assert _race(4, work) == []
+    assert len(set(taken)) == len(taken) == 40
+    holders = Counter(a.server_id for a in programs[0].address.find(limit=50))
+    assert holders == {f"s{n}": 10 for n in range(4)}
+    failed = _race(2, work)
+    assert [type(error) for error in failed] == [Exhausted, Exhausted]
+
+
+def test_racing_increments_lose_nothing_and_keep_the_bound(quota: Cloud) -> None:
+    def work(_: int) -> None:
+        for _ in range(10):
+            quota.quota.increment(("p", "cores"), Quota.used, high=40)
+
+    failed = _race(4, work)
+    assert quota.quota.get(("p", "cores")).used == 40
+    assert {type(error) for error in failed} == {OutOfBounds}
+
+
+def test_of_racing_saves_one_wins(library: Library) -> None:
+    author = library.author.create(Author(name="a"))
+    copies = [library.author.get(author.id) for _ in range(4)]
+
+    def work(n: int) -> None:
+        copies[n].first = f"thread {n}"
+        library.author.save(copies[n])
+
+    failed = _race(4, work)
+    assert [type(error) for error in failed] == [Conflict] * 3
+    assert library.author.get(author.id).first in {f"thread {n}" for n in range(4)}
+
+
+def test_of_racing_creates_one_has_the_unique(library: Library) -> None:
+    failed = _race(4, lambda n: library.author.create(Author(name="same", first=str(n))))
+    assert [type(error) for error in failed] == [Duplicate] * 3
+    assert len(library.author.find(order_by=asc(Author.id), limit=9)) == 1
+
+
+def test_racing_retries_all_come_through(library: Library) -> None:
+    author = library.author.create(Author(name="a", first=""))
+
+    def work(n: int) -> None:
+        def add(tx: Library) -> None:
+            with tx.author.edit(author.id) as there:
+                there.first = f"{there.first}{n}"
+
+        for _ in range(5):
+            library.retrying(add)
+
+    assert _race(3, work) == []
+    assert Counter(library.author.get(author.id).first) == {"0": 5, "1": 5, "2": 5}
