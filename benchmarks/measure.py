@@ -33,7 +33,7 @@ class Samples:
 
 
 def timed(run: Callable[[], object], repeats: int, *, waits: bool = False) -> float:
-    """Give the microseconds that one of the repeats took; waits: it waits for a disk, so that the wall's clock counts."""
+    """Give the microseconds that one of the repeats took; waits: for a disk, so that the wall's clock counts."""
     clock = time.perf_counter_ns if waits else time.thread_time_ns
     gc.collect()
     started = clock()

@@ -1,7 +1,5 @@
 """One model, many stores: plain Python objects, the same answers on every store, chosen by a URL."""
 
-from __future__ import annotations
-
 from .api.call import Call
 from .api.database import Database
 from .api.explanation import Explanation

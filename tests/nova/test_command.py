@@ -1,6 +1,7 @@
 """`manystore nova replay`: what it prints, its exit codes, and SIGKILL in the middle."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -85,6 +86,19 @@ def test_a_second_replay_is_one_line(tmp_path: Path, trace: Path):
     ran = run(trace, "--store", url)
     assert ran.exit_code == 1
     assert ran.stderr.startswith("Error: the store holds a replay already")
+
+
+def test_a_bar_on_a_terminal():
+    ours, theirs = os.openpty()
+    command = [*COMMAND, "--store", "memory://", "--limit", "5", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
+        told, _ = process.communicate()
+    os.close(theirs)
+    assert json.loads(told)["booted"] == 5
+    drawn = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "replaying" in drawn
+    assert "100%" in drawn
 
 
 def test_help_and_version():

@@ -13,7 +13,7 @@ def test_every_test_of_every_module_is_imported_once():
         node.name
         for path in MODULES
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")  # tests and fixtures
     ]
     assert sorted({name for name in names if names.count(name) > 1}) == []
     assert [name for name in names if not hasattr(suite, name)] == []

@@ -6,7 +6,7 @@ Knows mappers and a repository's view; must not send anything to the store itsel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
@@ -19,19 +19,19 @@ from .reading import Deleted, Reading
 from .transaction import require_of
 from .undo import Undo
 
-if TYPE_CHECKING:
-    from .database import Database
-
 M = TypeVar("M")
 K = TypeVar("K", default=Any)
 
 
 class Checking(Generic[M, K]):
-    """The root of Repository: a model's records in one view of a database."""
+    """The root of Repository: a model's records in one view of a database.
+
+    database: that view, for operations that reach other repositories; a subclass may annotate it with its own class.
+    """
 
     __slots__ = ("_reading", "database")
 
-    def __init__(self, database: Database, reading: Reading) -> None:
+    def __init__(self, database: Any, reading: Reading) -> None:
         self.database = database
         self._reading = reading
 

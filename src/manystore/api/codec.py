@@ -232,15 +232,16 @@ def _make_size(codec: ModelCodec) -> Callable[[Values], int]:
         fixed += len(spec.column) + 32
         if spec.type.kind == "json":
             # A store that asks for text has it encoded already; the size must not depend on that.
-            parts.append(f"({'len(v[i].encode())' if codec.dumps[i] else 'len(encode(v[i]))'} if v[i] is not None else 0)".replace("[i]", f"[{i}]"))
-        elif spec.type.kind in ("str", "bytes") and spec.type.enum is None:
-            width = 4 if spec.type.kind == "str" else 2
-            if spec.type.length is not None and spec.type.length * width < 64:
-                fixed += spec.type.length * width
-            elif spec.optional:
-                parts.append(f"(len(v[{i}]) if v[{i}] is not None else 0)")
-            else:
-                parts.append(f"len(v[{i}])")
+            weight = "len(v[{i}].encode())" if codec.dumps[i] else "len(encode(v[{i}]))"
+        elif spec.type.kind not in ("str", "bytes") or spec.type.enum is not None:
+            continue
+        else:
+            is_text = spec.type.kind == "str"
+            if spec.type.length is not None and spec.type.length * (4 if is_text else 2) < 64:
+                fixed += spec.type.length * (4 if is_text else 2)
+                continue
+            weight = "len(v[{i}] if v[{i}].isascii() else v[{i}].encode())" if is_text else "len(v[{i}])"
+        parts.append((f"({weight} if v[{{i}}] is not None else 0)" if spec.optional else weight).format(i=i))
     return _compiled("size", ["def made(v):", f"    return {' + '.join([str(fixed), *parts])}"], names)
 
 

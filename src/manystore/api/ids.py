@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import Conflict, Duplicate, NotFound, Unavailable
+from ..model.types import INT_MAX
+from ..query.plan import Plan
 from ..query.planner import Query, plan
+from ..schema.catalog import Catalog
 from ..schema.system import COUNTERS
-from ..store.protocol import Insert, Patch, Step
+from ..store.protocol import Change, Insert, Patch, Read, Step, Values, Written
 from .mapper import new_revision
-
-if TYPE_CHECKING:
-    from .engine import Engine
 
 _LARGEST_BLOCK = 1024
 _TRIES = 100
+
+
+class Calls(Protocol):
+    """What is needed of an engine: its catalog, and its two ways to the store."""
+
+    catalog: Catalog
+
+    def read(self, plan: Plan, values: Values, operation: str) -> Read:
+        """Run a plan."""
+        ...
+
+    def write(self, changes: Sequence[Change], operation: str) -> Written:
+        """Carry out changes in one atomic step."""
+        ...
 
 
 class _CounterCodec:
@@ -48,7 +62,7 @@ class _Block:
 class Ids:
     """The blocks of one database; thread-safe."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Calls) -> None:
         self._engine = engine
         self._blocks: dict[str, _Block] = {}
         self._lock = threading.Lock()
@@ -74,7 +88,7 @@ class Ids:
             if block.next <= key < block.end:
                 block.next = key + 1
             if key >= block.end:
-                self._raise_to(collection, key + 1)
+                self._raise_to(collection, min(key + 1, INT_MAX))
 
     def _reserve(self, collection: str, number: int) -> int:
         """Move the counter on by number; give what it was."""

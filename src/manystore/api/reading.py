@@ -100,7 +100,6 @@ class Reading:
         self, where: Predicate | None, operation: str, *, limit: int | None = None, after: Any = None, **query: Any
     ) -> tuple[list[Any], Plan, tuple[Any, ...]]:
         """Plan and run a query outside the transaction's memory; plan again when the catalog changed on the way."""
-        check_limit(limit)
         values = () if where is None else tuple(where.values())
         cap = None if query.get("scan") else self.engine.limits.examined
         for _ in range(_TRIES):
@@ -158,8 +157,8 @@ class Reading:
         as_saved: bool = False,
     ) -> list[Any]:
         """Read the records that match, in order, a transaction's own changes among them (as_saved: see overlay)."""
+        check_limit(limit)
         if limit == 0:
-            check_limit(limit)
             return []
         tx, mine = self.tx, 0
         if tx is not None and limit is not None:
@@ -216,6 +215,7 @@ class Reading:
         scan: bool,
     ) -> list[Any]:
         """Read a projection without aggregates."""
+        check_limit(limit)
         columns = tuple(dict.fromkeys(column for _, column in shape.plain))
         if self.tx is not None and self.tx.pending_in(self.mapper):
             found = self.many(where, "select", order=order, limit=limit, scan=scan, as_saved=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import AlreadyCommitted, Closed, Conflict, Duplicate, NotFound, UsageError
 from ..model.slotted import REVISION
@@ -19,10 +19,19 @@ from ..store.protocol import Change, Check, Delete, Insert, Replace, Values
 from .engine import Engine, translate_committed
 from .mapper import Mapper
 
-if TYPE_CHECKING:
-    from .reading import Deleted, Reading
-
 Identity = tuple[str, tuple[Any, ...]]  # collection, and the parts of the key as the program writes them
+
+
+class View(Protocol):
+    """What is needed of the reading that asks: whose records, in which scope, and whether the commit checks them."""
+
+    mapper: Mapper
+    peeking: bool
+
+    @property
+    def scope_value(self) -> Any:
+        """Give the scope's value, or None."""
+        ...
 
 
 @dataclass(slots=True)
@@ -66,7 +75,7 @@ class Transaction:
 
     # -- reads --
 
-    def known(self, reading: Reading, parts: tuple[Any, ...], deleted: Deleted) -> Any:
+    def known(self, reading: View, parts: tuple[Any, ...], deleted: str) -> Any:
         """Give the object that this transaction already has for a key, or None; raise NotFound when it deleted it."""
         self._check_open()
         identity = (reading.mapper.collection.name, parts)
@@ -78,7 +87,7 @@ class Transaction:
             raise NotFound(reading.mapper.name, reading.mapper.key_of(record))
         return record
 
-    def remember(self, reading: Reading, record: Any) -> Any:
+    def remember(self, reading: View, record: Any) -> Any:
         """Take note of a record that was read; give the one object that stands for it here."""
         self._check_open()
         if reading.peeking:
@@ -97,7 +106,7 @@ class Transaction:
 
     def overlay(
         self,
-        reading: Reading,
+        reading: View,
         rows: list[Any],
         plan: Plan,
         values: Values,
@@ -232,11 +241,11 @@ class Transaction:
         return self._done
 
 
-def _visible(reading: Reading, state: Any, deleted: Deleted) -> bool:
+def _visible(reading: View, state: Any, deleted: str) -> bool:
     """Tell whether a record is in scope, and live or deleted as wanted."""
     mapper = reading.mapper
     scope = mapper.scope
-    if reading.scope is not None and scope is not None and getattr(state, scope.name) != reading.scope_value:
+    if reading.scope_value is not None and scope is not None and getattr(state, scope.name) != reading.scope_value:
         return False
     if mapper.live is None or deleted == "any":
         return True

@@ -49,7 +49,7 @@ def _indexes(
         return [fields]
     for choice in parts:
         if isinstance(choice, AnyOf):
-            missing = [found for part in choice.parts if not is_served(found := tuple(conjuncts(part)))]
+            missing = [found for part in choice.parts if not is_served(found := conjuncts(part))]
             found_all = [_indexes(collection, found, (), is_served) for found in missing]
             if all(found_all):
                 return list(dict.fromkeys(fields for found in found_all for fields in found))
@@ -57,7 +57,7 @@ def _indexes(
 
 
 def _index(collection: Collection, parts: Sequence[Condition], order: Sequence[Ordering]) -> Fields:
-    """Give the fields of the one index that would serve: those that are equal to something, then a bound or the order."""
+    """Give the fields of the one index that would serve: those equal to something, then a bound or the order."""
     tests = [part for part in parts if isinstance(part, Test) and collection.field(part.field).kind != "json"]
     equal = list(dict.fromkeys(test.field for test in tests if test.op in _EQUAL))
     bound = next((test.field for test in tests if test.op in _BOUNDS and test.field not in equal), None)

@@ -6,7 +6,7 @@ predicates, models or stores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -40,15 +40,9 @@ class AnyOf(msgspec.Struct, frozen=True):
 Condition: TypeAlias = Test | AllOf | AnyOf
 
 
-def conjuncts(condition: Condition) -> Iterator[Condition]:
-    """Give the conditions that must all hold: tests, and choices of several parts."""
-    if isinstance(condition, AllOf):
-        for part in condition.parts:
-            yield from conjuncts(part)
-    elif isinstance(condition, AnyOf) and len(condition.parts) == 1:
-        yield from conjuncts(condition.parts[0])
-    else:
-        yield condition
+def conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    """Give the conditions that must all hold."""
+    return condition.parts if isinstance(condition, AllOf) else (condition,)
 
 
 class Lookup(msgspec.Struct, frozen=True):

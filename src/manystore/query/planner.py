@@ -33,6 +33,7 @@ from .plan import (
 from .predicate import Shape
 
 _EQUAL = ("eq", "null", "in")
+_NEVER = AnyOf(())
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -69,11 +70,11 @@ class _Path(msgspec.Struct, frozen=True):
 def plan(query: Query, catalog: Catalog) -> Plan:
     """Choose how to read; raise NoAccessPath or IndexNotReady."""
     reading = _Conditions()
-    where = reading.condition(query.where) if query.where is not None else AllOf(())
+    where = _plain(reading.condition(query.where)) if query.where is not None else AllOf(())
     order = _full_order(query)
-    if _never(where):
+    if where == _NEVER:
         return _made(query, where, order, _Path(Nothing(), (), len(order)), None)
-    parts = tuple(conjuncts(where))
+    parts = conjuncts(where)
     search = _Search(query.collection, order, catalog, frozenset(reading.live))
     path = search.best(parts) or search.union(parts, parts)
     if path is None:
@@ -122,10 +123,17 @@ class _Conditions:
         return test
 
 
-def _never(condition: Condition) -> bool:
-    if isinstance(condition, AllOf):
-        return any(_never(part) for part in condition.parts)
-    return isinstance(condition, AnyOf) and all(_never(part) for part in condition.parts)
+def _plain(condition: Condition) -> Condition:
+    """Take out what is always or never true, and what is nested without need: no store has to think of these."""
+    if isinstance(condition, Test):
+        return condition
+    joint, empty = (AllOf, _NEVER) if isinstance(condition, AllOf) else (AnyOf, AllOf(()))
+    parts: list[Condition] = []
+    for part in map(_plain, condition.parts):
+        if part == empty:
+            return empty
+        parts += part.parts if isinstance(part, joint) else (part,)
+    return parts[0] if len(parts) == 1 else joint(tuple(parts))
 
 
 def _full_order(query: Query) -> tuple[Ordering, ...]:
@@ -238,9 +246,7 @@ class _Search:
             rest = [c for c in parts if c is not choice]
             found: list[Access] = []
             for part in choice.parts:
-                if _never(part):
-                    continue
-                inner = tuple(conjuncts(part))
+                inner = conjuncts(part)
                 together = (*inner, *rest)
                 path = self.best(together) or self.union(together, inner)
                 if path is None:
@@ -258,8 +264,10 @@ class _Search:
                 presorted, reverse = self._presorted(index, ())
                 if presorted > best.presorted:
                     best = _Path(Range(index, reverse=reverse), (), presorted)
-        # A page in an order that a path yields reads no more than the page: the limit is its bound.
-        is_page = not parts and query.limited and best.presorted == len(self.order)
+        # A page in an order that a path yields reads little more than the page: the limit is its bound, and where
+        # soft-deleted records or ties of the order are passed by, the cap is.
+        asked = [c for c in parts if not (isinstance(c, Test) and c.field == self.collection.live)]
+        is_page = not asked and query.limited and best.presorted >= max(len(query.order), 1)
         if query.scan or self.collection.small or is_page:
             return best
         collection = self.collection

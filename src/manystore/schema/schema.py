@@ -6,7 +6,6 @@ never a model.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -148,6 +147,8 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def fingerprint(self) -> str:
         """Give 16 hex digits that change when any stored shape does."""
+        import hashlib  # noqa: PLC0415 - 4 ms of `import manystore`, for what only a connect needs
+
         return hashlib.sha256(msgspec.json.encode(self.to_primitive(), order="sorted")).hexdigest()[:16]
 
     def to_primitive(self) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The outer waist: all that the core asks of a store. Read this file first.
 
-Four verbs: read(plan), write(changes), alter(operation), close(). A store sees collections, plans, bound values and opaque
-codecs, never a model's class. It turns every driver error into one of errors.py, in one place of its own.
+Four verbs: read(plan), write(changes), alter(operation), close(). A store sees collections, plans, bound values and
+opaque codecs, never a model's class. It turns every driver error into one of errors.py, in one place of its own.
 
-**Epoch.** Every read and write names the epoch of the catalog that its plan was made from. A store that finds another epoch in
-force raises EpochChanged, having written nothing: for a write, in the same atomic step; for a read, before its records are
-believed. `read(CATALOG, (), epoch="")` alone names none: its one row is the stored Catalog, and an empty store gives no row.
+**Epoch.** Every read and write names the epoch of the catalog that its plan was made from. A store that finds another
+epoch in force raises EpochChanged, having written nothing: for a write, in the same atomic step; for a read, before its
+records are believed. `read(CATALOG, (), epoch="")` alone names none: its one row is the stored Catalog, and an empty
+store gives no row.
 
 **Values** are bound: checked, and in the form that the store's `forms` ask for; primitives where they ask for nothing.
 """
@@ -17,7 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 
-from ..model.types import Kind as Kind  # stores get it here: they never import models
+from ..model.types import Kind as Kind  # noqa: PLC0414 - stores get it here: they never import models
 from ..query.capabilities import Capabilities
 from ..query.plan import Plan
 from ..schema.operation import Operation
@@ -29,8 +30,8 @@ Values: TypeAlias = tuple[Any, ...]
 class Form(msgspec.Struct, frozen=True):
     """How a store wants values of one kind.
 
-    native: it takes and gives the Python value; otherwise the primitive. dump and load then turn that into what the driver
-    binds and back; None where nothing is to be done. Neither ever sees None.
+    native: it takes and gives the Python value; otherwise the primitive. dump and load then turn that into what the
+    driver binds and back; None where nothing is to be done. Neither ever sees None.
     """
 
     native: bool = False
@@ -45,7 +46,7 @@ class Codec(Protocol):
     """For each field of the collection, in order: operand (not None) -> bound value; None when it is bound as it is."""
 
     def load(self, row: Sequence[Any], /) -> Any:
-        """Make an object of a row: the collection's fields in order, in the store's forms, then revision and version."""
+        """Make an object of a row: the collection's fields in order and in the store's forms, revision, version."""
         ...
 
     def decode(self, data: bytes, /) -> Any:
@@ -62,8 +63,9 @@ class Insert(msgspec.Struct, frozen=True):
 
 
 class Replace(msgspec.Struct, frozen=True):
-    """A whole record anew, if its revision still is expected: else Conflict. Keeps stored fields that are not the program's.
+    """A whole record anew, if its revision still is expected: else Conflict.
 
+    Stored fields that are not the program's are kept.
     require: (field, bound value) pairs that the stored record must have: else NotFound, as if it were not there.
     """
 
@@ -89,8 +91,8 @@ class Step(msgspec.Struct, frozen=True):
 class Patch(msgspec.Struct, frozen=True):
     """Some fields anew: sets are (field, bound value) pairs, then steps. No such record: NotFound.
 
-    expected: the revision it must have (Conflict otherwise), or None for whatever it is. codec: of the object that write
-    gives back for it, None when nobody wants it.
+    expected: the revision it must have (Conflict otherwise), or None for whatever it is. codec: of the object that
+    write gives back for it, None when nobody wants it.
     """
 
     collection: Collection
@@ -124,8 +126,8 @@ Change: TypeAlias = Insert | Replace | Patch | Delete | Check
 
 
 class Read(msgspec.Struct, frozen=True):
-    """What read gives. rows: objects made by the plan's codec ("records"), one int ("count"), one bool ("exists"), tuples of
-    the plan's columns in the store's forms ("rows"), or (columns, totals) pairs of tuples ("groups").
+    """What read gives. rows: objects made by the plan's codec ("records"), one int ("count"), one bool ("exists"),
+    tuples of the plan's columns in the store's forms ("rows"), or (columns, totals) pairs of tuples ("groups").
 
     examined: records or entries that the access yielded. trips: statements or requests sent.
     """
@@ -168,20 +170,20 @@ class Store(Protocol):
     ) -> Read:
         """Run a plan. values: the operands, one a parameter, as Python values (plan.codec.dumps binds them).
 
-        limit: at most so many rows, filled by reading on past rows that the residual refuses. after: Python values of the
-        plan's order, one a term: only rows that come after them. cap: TooManyExamined when the access has yielded more
-        than cap records and the limit is not filled by the first cap of them.
+        limit: at most so many rows, filled by reading on past rows that the residual refuses. after: Python values of
+        the plan's order, one a term: only rows that come after them. cap: TooManyExamined when the access has yielded
+        more than cap records and the limit is not filled by the first cap of them.
         """
         ...
 
     def write(self, changes: Sequence[Change], *, epoch: str) -> Written:
         """Carry out all changes in one atomic step, or none and raise what stands first in this order.
 
-        Deletes come first, then Replace and Patch, then Insert, each kind in the order given. Refused with, in this order:
-        NotFound, Conflict, a taken key (Duplicate) or OutOfBounds for the first change that fails; MissingReference or
-        Restricted, judged on the state after all changes; Duplicate of a unique, judged change by change, uniques in the
-        order declared. No record is named by two changes. on_delete rules may reach further records; those get the
-        revision of the Delete's own making.
+        Deletes come first, then Replace and Patch, then Insert, each kind in the order given. Refused with, in this
+        order: NotFound, Conflict, a taken key (Duplicate) or OutOfBounds for the first change that fails;
+        MissingReference or Restricted, judged on the state after all changes; Duplicate of a unique, judged change by
+        change, uniques in the order declared. No record is named by two changes. on_delete rules may reach further
+        records; those get the revision of the Delete's own making.
         """
         ...
 

@@ -54,7 +54,7 @@ def parse_url(text: str, prefix: str = "") -> StoreURL:
         raise URLError(f"a store's URL is a str, not a {type(text).__name__}")
     scheme, colon, rest = text.partition("://")
     if not colon or not scheme:
-        raise URLError("a store's URL looks like sqlite:///file.db or memory://")
+        raise URLError("a store's URL looks like scheme://place, as in memory://name")
     # urlsplit drops the rest of a URL behind a '#', which is an ordinary character in a file's name.
     parts = urlsplit("//" + rest.replace("#", "%23"))
     login, _, hosts = parts.netloc.rpartition("@")

@@ -54,9 +54,17 @@ def names_of(plan: Plan, access: Lookup) -> Options:
     """Make names(values) of the records that a lookup reads, each once."""
     if len(access.tests) == 1:
         return _options(plan, access.tests[0])
-    # The tests come in the order of the key.
+    # The tests come in the order of the key; only a test that stands alone may be an `in`.
     parts = [_one(plan, test) for test in access.tests]
     return lambda values: ["".join([part(values) for part in parts])]
+
+
+def name_of(plan: Plan, access: Lookup) -> Text | None:
+    """Make name(values) of the one record that a lookup reads; None when it may read several."""
+    if any(test.op == "in" for test in access.tests):
+        return None
+    parts = [_one(plan, test) for test in access.tests]
+    return parts[0] if len(parts) == 1 else lambda values: "".join([part(values) for part in parts])
 
 
 def claim_of(plan: Plan, access: Claimed) -> Callable[[Values], Key]:

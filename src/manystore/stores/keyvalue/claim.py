@@ -11,44 +11,58 @@ from .protocol import Absent, Key
 from .step import Step, Touched
 
 
-class Claims:
+def judge_claims(step: Step) -> None:
+    """Carry out all that the changes do to claims, in their order; raise Duplicate for the first that is taken."""
+    moved = [
+        touched
+        for touched in (*step.gone, *step.nulled, *step.written)
+        if touched.upkeep.claims and (touched.before is not None or touched.after is not None)
+    ]
+    if moved:
+        _Claims(step, moved).judge()
+
+
+class _Claims:
     """The claims that a step gives up and takes."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, moved: list[Touched]) -> None:
         self._step = step
+        self._moved = moved
         self._before: dict[Key, str] = {}  # holders as the records that were read say it
         self._now: dict[Key, str | None] = {}
 
     def judge(self) -> None:
-        """Carry out all that the changes do to claims, in their order; raise Duplicate for the first that is taken."""
-        step = self._step
-        touched = [t for t in (*step.gone, *step.nulled, *step.written) if t.upkeep.claims]
-        for one in touched:
-            for claim in one.upkeep.claims:
-                if (held := _held(one, claim)) is not None:
-                    self._before[held] = one.name
-        self._now.update(self._before)
-        for one in touched:
-            for claim in one.upkeep.claims:
-                self._move(one, claim)
-        for key, holder in self._now.items():
+        step, now = self._step, self._now
+        for touched in self._moved:
+            if touched.before is not None:
+                for claim in touched.upkeep.claims:
+                    if (name := claim.name(touched.before)) is not None:
+                        self._before[claim.space, name] = touched.name
+        now.update(self._before)
+        for touched in self._moved:
+            for claim in touched.upkeep.claims:
+                self._move(touched, claim)
+        for key, holder in now.items():
             if holder is None:
                 step.deletes.append(key)
             elif holder != self._before.get(key):
                 step.puts.append((*key, holder.encode()))
 
     def _move(self, touched: Touched, claim: Claim) -> None:
-        held, wanted = _held(touched, claim), _wanted(touched, claim)
+        now = self._now
+        held = None if touched.before is None else claim.name(touched.before)
+        wanted = None if touched.after is None else claim.name(touched.after)
         if held == wanted:
             return
         if wanted is not None:
-            if wanted not in self._now:
-                self._ask(touched, claim, wanted)
-            elif self._now[wanted] is not None:
+            key = (claim.space, wanted)
+            if key not in now:
+                self._ask(touched, claim, key)
+            elif now[key] is not None:
                 raise Duplicate(touched.upkeep.model, claim.unique.fields)
-            self._now[wanted] = touched.name
-        if held is not None and self._now[held] == touched.name:
-            self._now[held] = None
+            now[key] = touched.name
+        if held is not None and now[claim.space, held] == touched.name:
+            now[claim.space, held] = None
 
     def _ask(self, touched: Touched, claim: Claim, wanted: Key) -> None:
         step = self._step
@@ -57,17 +71,3 @@ class Claims:
         elif step.stored[wanted] is not None:
             raise Duplicate(touched.upkeep.model, claim.unique.fields)
         step.checks.append(Absent(wanted))
-
-
-def _held(touched: Touched, claim: Claim) -> Key | None:
-    if touched.old_texts is None or touched.old is None:
-        return None
-    name = claim.name(touched.old_texts, touched.old)
-    return None if name is None else (claim.space, name)
-
-
-def _wanted(touched: Touched, claim: Claim) -> Key | None:
-    if touched.new_texts is None or touched.new is None:
-        return None
-    name = claim.name(touched.new_texts, touched.new)
-    return None if name is None else (claim.space, name)

@@ -16,15 +16,17 @@ from ...query.plan import Access, Claimed, Lookup, Nothing, Plan, Union
 from ...query.plan import Range as Stretch
 from ...store.protocol import Read
 from . import totals
-from .access import Walk, claim_of, names_of
+from .access import Walk, claim_of, name_of, names_of
 from .layout import just_after, owner_of, records_space
 from .protocol import Key, KeyValue, Page, Span
 
 Values: TypeAlias = tuple[Any, ...]
+Bounds: TypeAlias = tuple[int | None, Values | None, int | None]  # limit, after, cap of a read
 Owners: TypeAlias = Callable[["Reach", Values], list[str]]
+CHANGED = "the catalog changed since the query was planned"
 KEPT = "keyvalue"  # under which a plan keeps what was compiled for it
 _PAGE = 2000  # names in one scan at most: some megabytes of records
-_FIRST = 64  # names in the first scan when a residual may refuse some
+_MORE = 16  # names beyond the limit, at least, when a residual may refuse some
 
 
 class Reach:
@@ -32,12 +34,10 @@ class Reach:
 
     __slots__ = ("after", "cap", "epoch", "examined", "kv", "limit", "trips")
 
-    def __init__(self, kv: KeyValue, epoch: str, limit: int | None, after: Values | None, cap: int | None) -> None:
+    def __init__(self, kv: KeyValue, epoch: str, bounds: Bounds) -> None:
         self.kv = kv
         self.epoch = epoch
-        self.limit = limit
-        self.after = after
-        self.cap = cap
+        self.limit, self.after, self.cap = bounds
         self.examined = 0
         self.trips = 0
 
@@ -46,7 +46,7 @@ class Reach:
         self.trips += 1
         got = self.kv.get(keys)
         if got.epoch != self.epoch:
-            raise EpochChanged("the catalog changed since the query was planned")
+            raise EpochChanged(CHANGED)
         return got.values
 
     def present(self, keys: Sequence[Key]) -> list[bytes]:
@@ -61,7 +61,7 @@ class Reach:
         self.trips += 1
         page = self.kv.scan(span, limit=limit, reverse=reverse, follow=follow)
         if page.epoch != self.epoch:
-            raise EpochChanged("the catalog changed since the query was planned")
+            raise EpochChanged(CHANGED)
         return page
 
     def weigh(self, number: int, model: str) -> None:
@@ -88,8 +88,9 @@ class Reading(ABC):
         # Without a residual, what is counted need not be loaded.
         self.counts_names = plan.output in ("count", "exists") and plan.residual is None
 
-    def run(self, reach: Reach, values: Values) -> Read:
+    def run(self, kv: KeyValue, epoch: str, values: Values, bounds: Bounds) -> Read:
         """Read, and give what the plan's output asks for."""
+        reach = Reach(kv, epoch, bounds)
         if self.gives_records:
             return Read(self.records(reach, values), reach.examined, reach.trips)
         return Read(self._other(reach, values), reach.examined, reach.trips)
@@ -142,6 +143,22 @@ class Lookups(Reading):
     def __init__(self, plan: Plan, access: Lookup) -> None:
         super().__init__(plan)
         self._names = names_of(plan, access)
+        self._name = name_of(plan, access) if self.gives_records else None
+
+    def run(self, kv: KeyValue, epoch: str, values: Values, bounds: Bounds) -> Read:
+        """Read; the commonest read of all, a record by its key, by a way of its own."""
+        if self._name is None or bounds[1] is not None:
+            return super().run(kv, epoch, values, bounds)
+        got = kv.get(((self.space, self._name(values)),))
+        if got.epoch != epoch:
+            raise EpochChanged(CHANGED)
+        data = got.values[0]
+        if data is None:
+            return Read([], 0, 1)
+        record, matches = self.decode(data), self.plan.matches
+        if self.checks and matches is not None and not matches(record, values):
+            return Read([], 1, 1)
+        return Read([record], 1, 1)
 
     def records(self, reach: Reach, values: Values) -> list[Any]:
         """Get them, match and sort."""
@@ -205,10 +222,20 @@ class Walking(Reading):
     def _until_filled(self, reach: Reach, spans: list[Span], values: Values, after: Values | None) -> list[Any]:
         limit = reach.limit
         found: list[Any] = []
+        if limit is not None and limit < 1:
+            return found
         for page in self._pages(reach, spans, self._size(limit), reach.cap):
-            found += self.accept(page.values, values, after)
-            if limit is not None and len(found) >= limit:
-                return found[:limit]
+            if limit is None:
+                found += self.accept(page.values, values, after)
+                continue
+            start, stored = 0, page.values
+            while start < len(stored):
+                # Loading is what costs: never more than are still wanted.
+                end = start + limit - len(found)
+                found += self.accept(stored[start:end], values, after)
+                if len(found) == limit:
+                    return found
+                start = end
         return found
 
     def _by_groups(self, reach: Reach, spans: list[Span], values: Values, limit: int) -> list[Any]:
@@ -250,7 +277,7 @@ class Walking(Reading):
         if limit is None or limit > _PAGE:
             return _PAGE
         is_exact = self.plan.residual is None and self.is_ordered
-        return max(1, limit) if is_exact else min(_PAGE, max(_FIRST, 2 * limit))
+        return max(1, limit) if is_exact else min(_PAGE, limit + max(_MORE, limit // 4))
 
     def _pages(
         self, reach: Reach, spans: Sequence[Span], size: int, cap: int | None, *, follow: bool = True

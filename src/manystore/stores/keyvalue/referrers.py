@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from ...errors import Restricted
 from ...schema.schema import Collection, Reference
-from .entries import Raw
 from .layout import GAP, after_all, owner_of, records_space, reference_tail, references_space
-from .protocol import Empty, Key, Range, Span
+from .protocol import Empty, Key, Range, Span, token_of
+from .shape import decoded, encoded
 from .step import Raced, Step, Touched
 
 _REVISIONS = random.SystemRandom()
@@ -74,42 +74,46 @@ class Referrers:
     def _cascade(self, gone: Touched, collection: Collection, reference: Reference, key: Key) -> list[Touched]:
         step, touched = self._step, self._step.by_key.get(key)
         if touched is None:
-            touched = step.by_key[key] = Touched(step.keeper.of(collection.name), key[1], self._stored(key), None)
+            touched = step.by_key[key] = self._reached(collection, key)
         elif self._refers(touched, collection, reference, gone):
-            touched.new = touched.new_texts = None
             for others in (step.nulled, step.written):
                 if touched in others:
                     others.remove(touched)
         else:
             return []
-        touched.work_out()
+        touched.go()
         step.gone.append(touched)
         return [touched]
 
     def _set_null(self, gone: Touched, collection: Collection, reference: Reference, key: Key) -> None:
         step, touched = self._step, self._step.by_key.get(key)
-        column = collection.field(reference.field).column
         if touched is None:
-            old = self._stored(key)
-            new = {**old, "_revision": f"{_REVISIONS.getrandbits(63):016x}", "_previous": old["_revision"]}
-            touched = step.by_key[key] = Touched(step.keeper.of(collection.name), key[1], old, new)
+            touched = step.by_key[key] = self._reached(collection, key)
             step.nulled.append(touched)
-        if touched.new is not None and self._refers(touched, collection, reference, gone):
-            touched.new[column] = None
-            touched.work_out()
+            raw = decoded(touched.data or b"", collection.model)
+            raw["_revision"], raw["_previous"] = f"{_REVISIONS.getrandbits(63):016x}", raw["_revision"]
+        elif touched.data is not None and self._refers(touched, collection, reference, gone):
+            raw = decoded(touched.data, collection.model)
+        else:
+            return
+        raw[collection.field(reference.field).column] = None
+        touched.become(encoded(raw), touched.upkeep.watched(raw))
 
-    def _stored(self, key: Key) -> Raw:
-        raw = self._step.raw(key)
-        if raw is None:
+    def _reached(self, collection: Collection, key: Key) -> Touched:
+        """Take a stored record into the step, as it is."""
+        data = self._step.stored[key]
+        if data is None:
             raise Raced
-        return raw
+        upkeep = self._step.keeper.upkeep(collection.name)
+        touched = Touched(upkeep, key, token_of(data), upkeep.watched(decoded(data, collection.model)))
+        touched.data, touched.will = data, touched.was
+        return touched
 
     @staticmethod
     def _refers(touched: Touched, collection: Collection, reference: Reference, gone: Touched) -> bool:
         """Tell whether a record of the step refers, at its end, to one that goes."""
-        if touched.new is None:
+        if touched.will is None:
             return False
-        field = collection.field(reference.field)
-        texts = touched.upkeep.texts(touched.new, touched.name)
-        pointer = next(p for p in touched.upkeep.pointers if p.column == field.column)
-        return texts[pointer.place] == gone.name
+        column = collection.field(reference.field).column
+        place = next(pointer.place for pointer in touched.upkeep.pointers if pointer.column == column)
+        return touched.upkeep.texts(touched.will, touched.name)[place] == gone.name

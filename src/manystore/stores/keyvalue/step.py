@@ -18,12 +18,12 @@ from ...schema.schema import Collection, Field
 from ...store.protocol import Change, Delete, Insert, Patch, Replace
 from ...store.protocol import Check as Expect
 from ...store.protocol import Step as Addition
-from .entries import Keeper, Raw, Upkeep
-from .protocol import Absent, Check, Exists, Key, KeyValue, Page, Put, Same, Span
+from .entries import Pointer, Raw, Upkeep, Watched
+from .protocol import Absent, Check, Exists, Key, KeyValue, Page, Put, Same, Span, token_of
+from .shape import Keeper, Shape, decoded
 
-_ENCODE = msgspec.json.Encoder().encode
-_DECODE = msgspec.json.Decoder().decode
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+_RANKS: dict[type[Any], int] = {Expect: 0, Delete: 1, Replace: 2, Patch: 2, Insert: 3}
 
 
 class Raced(Exception):
@@ -31,33 +31,37 @@ class Raced(Exception):
 
 
 class Touched:
-    """A record that the step changes. old: None of a new one; new: None of one that goes."""
+    """A record that the step changes. token: it had, None of a new one; data: it will have, None of one that goes."""
 
-    __slots__ = ("data", "name", "new", "new_texts", "old", "old_texts", "space", "upkeep")
+    __slots__ = ("after", "before", "data", "key", "name", "token", "upkeep", "was", "will")
 
-    def __init__(self, upkeep: Upkeep, name: str, old: Raw | None, new: Raw | None) -> None:
+    def __init__(self, upkeep: Upkeep, key: Key, token: str | None, was: Watched | None) -> None:
         self.upkeep = upkeep
-        self.space = upkeep.space
-        self.name = name
-        self.old = old
-        self.new = new
-        self.data = b""  # the new record's, once it is collected
-        self.old_texts: list[str] | None = None
-        self.new_texts: list[str] | None = None
+        self.key = key
+        self.name = key[1]
+        self.token = token
+        self.was = was
+        self.will: Watched | None = None
+        self.data: bytes | None = None
+        self.before: list[str] | None = None  # texts; none at both ends when nothing moves
+        self.after: list[str] | None = None
 
-    def work_out(self) -> None:
-        """Work out the texts of both ends; none when nothing moved."""
-        upkeep, old, new = self.upkeep, self.old, self.new
-        if old is not None and new is not None and upkeep.is_unmoved(old, new):
-            return
-        self.old_texts = None if old is None else upkeep.texts(old, self.name)
-        if new is not None:
-            upkeep.check(new)
-            self.new_texts = upkeep.texts(new, self.name)
+    def become(self, data: bytes, will: Watched) -> None:
+        """Take what the record will be."""
+        self.data = data
+        self.will = will
+        if will != self.was:
+            self.before = None if self.was is None else self.upkeep.texts(self.was, self.name)
+            self.after = self.upkeep.texts(will, self.name)
+
+    def go(self) -> None:
+        """Take it that the record will be gone."""
+        self.data = self.will = self.after = None
+        self.before = None if self.was is None else self.upkeep.texts(self.was, self.name)
 
 
 class Step:
-    """One try at some changes. After prepare(): checks, puts and deletes for the commit, then results()."""
+    """One try at some changes. After open(), judging and close(): checks, puts and deletes for the commit."""
 
     def __init__(self, kv: KeyValue, keeper: Keeper, changes: Sequence[Change], *, is_thorough: bool) -> None:
         self.kv = kv
@@ -66,8 +70,6 @@ class Step:
         self.is_thorough = is_thorough
         self.is_sure = True  # nothing was left to the checks so far, which a thorough try never does
         self.trips = 0
-        self._scanned: list[tuple[Span, list[str]]] = []
-        self._placed: list[tuple[Change, Upkeep, Key]] = []
         self.checks: list[Check] = []
         self.puts: list[Put] = []
         self.deletes: list[Key] = []
@@ -76,6 +78,8 @@ class Step:
         self.gone: list[Touched] = []  # by a Delete or a rule
         self.nulled: list[Touched] = []
         self.written: list[Touched] = []  # by Replace or Patch, then Insert
+        self._scanned: list[tuple[Span, list[str]]] = []
+        self._wanted: list[tuple[int, Patch, Key]] = []  # patched objects that somebody wants
 
     # --- reading ---
 
@@ -109,184 +113,183 @@ class Step:
         if epoch != self.keeper.epoch:
             raise EpochChanged("the catalog changed since the write was made")
 
-    def raw(self, key: Key) -> Raw | None:
-        """Give a stored record that was fetched."""
-        data = self.stored[key]
-        return None if data is None else _DECODE(data)
-
-    # --- judging ---
+    # --- the changes ---
 
     def open(self) -> None:
         """Read the records and carry out every change on them, in memory; raise what the first that fails meets."""
-        placed = self._placed = [(change, *self._place(change)) for change in self.changes]
-        known = (Delete, Replace, Patch, Insert, Expect) if self.is_thorough else (Delete, Replace, Patch)
-        self.fetch([key for change, _, key in placed if isinstance(change, known)])
-        kinds: tuple[tuple[type[Any], ...], ...] = ((Expect,), (Delete,), (Replace, Patch), (Insert,))
-        if len(placed) == 1:
-            kinds = ((type(self.changes[0]),),)
-        for kind in kinds:
-            for change, upkeep, key in placed:
-                if isinstance(change, kind):
-                    self._carry_out(change, upkeep, key)
-
-    def _place(self, change: Change) -> tuple[Upkeep, Key]:
-        upkeep = self.keeper.of(change.collection.name)
-        if isinstance(change, Insert | Replace):
-            values = change.values
-            bound: Sequence[Any] = [values[place] for place in change.collection.key_positions]
-        else:
-            bound = change.key
-        return upkeep, (upkeep.space, upkeep.key_text(bound))
-
-    def _carry_out(self, change: Change, upkeep: Upkeep, key: Key) -> None:
-        if isinstance(change, Insert):
-            self._insert(change, upkeep, key)
-        elif isinstance(change, Expect):
-            self._expect(change, key)
-        else:
-            old = self._old(change, key)
-            if isinstance(change, Delete):
-                touched = Touched(upkeep, key[1], old, None)
-                self.gone.append(touched)
+        shape_of = self.keeper.shape
+        placed: list[tuple[Change, Shape, Key]] = []
+        keys: list[Key] = []
+        for place, change in enumerate(self.changes):
+            shape, kind = shape_of(change.collection), change.__class__
+            if isinstance(change, (Insert, Replace)):
+                key = (shape.space, shape.name(change.values))
             else:
-                new = _replaced(change, old) if isinstance(change, Replace) else _patched(change, old)
-                touched = Touched(upkeep, key[1], old, new)
-                self.written.append(touched)
-            self.by_key[key] = touched
-            touched.work_out()
+                key = (shape.space, shape.upkeep.key_text(change.key))
+                if isinstance(change, Patch) and change.codec is not None:
+                    self._wanted.append((place, change, key))
+            placed.append((change, shape, key))
+            if self.is_thorough or (kind is not Insert and kind is not Expect):
+                keys.append(key)
+        if keys:
+            self.fetch(keys)
+        if len(placed) > 1:
+            placed.sort(key=_rank)
+        for change, shape, key in placed:
+            if isinstance(change, Insert):
+                self._insert(change, shape, key)
+            elif isinstance(change, Expect):
+                self._expect(change, key)
+            else:
+                self._change(change, shape, key)
 
-    def _insert(self, change: Insert, upkeep: Upkeep, key: Key) -> None:
-        collection = change.collection
+    def _insert(self, change: Insert, shape: Shape, key: Key) -> None:
         if not self.is_thorough:
             self.is_sure = False
         elif self.stored[key] is not None:
-            raise Duplicate(collection.model, collection.key)
+            raise Duplicate(shape.model, change.collection.key)
         if key in self.by_key:
-            raise Duplicate(collection.model, collection.key)
-        new: Raw = {"_revision": f"{change.revision:016x}", "_previous": None, "_version": collection.version}
-        new.update(zip(collection.columns, change.values, strict=True))
-        touched = self.by_key[key] = Touched(upkeep, key[1], None, new)
-        touched.work_out()
+            raise Duplicate(shape.model, change.collection.key)
+        touched = self.by_key[key] = Touched(shape.upkeep, key, None, None)
+        touched.become(*shape.inserted(change.values, f"{change.revision:016x}"))
         self.written.append(touched)
 
     def _expect(self, change: Expect, key: Key) -> None:
         token = f"{change.expected:016x}"
         if not self.is_thorough:
             self.is_sure = False
-        elif (raw := self.raw(key)) is None or raw["_revision"] != token:
-            raise Conflict(change.collection.model, shown_key(change.key))
+        elif (data := self.stored[key]) is None or token_of(data) != token:
+            raise Conflict(change.collection.model, _shown(change.key))
         self.checks.append(Same(key, token))
 
-    def _old(self, change: Delete | Replace | Patch, key: Key) -> Raw:
-        raw, model = self.raw(key), change.collection.model
-        if raw is None:
-            if isinstance(change, Replace):
-                raise Conflict(model, _key_of(change))
-            raise NotFound(model, _key_of(change))
-        if change.require and not _fulfils(raw, change.collection, change.require):
-            raise NotFound(model, _key_of(change))
-        if change.expected is not None and raw["_revision"] != f"{change.expected:016x}":
-            raise Conflict(model, _key_of(change))
-        return raw
+    def _change(self, change: Delete | Replace | Patch, shape: Shape, key: Key) -> None:
+        data = self.stored[key]
+        if data is None:
+            raise (Conflict if isinstance(change, Replace) else NotFound)(shape.model, _key_of(change))
+        token, raw = token_of(data), None
+        if change.require or not isinstance(change, Replace):
+            raw = decoded(data, shape.model)
+            if change.require and not _fulfils(raw, change.collection, change.require):
+                raise NotFound(shape.model, _key_of(change))
+        if change.expected is not None and token != f"{change.expected:016x}":
+            raise Conflict(shape.model, _key_of(change))
+        touched = self.by_key[key] = Touched(shape.upkeep, key, token, None)
+        if isinstance(change, Replace):
+            new, touched.was, will = shape.replaced(data, change.values, (f"{change.revision:016x}", token))
+        else:
+            assert raw is not None
+            touched.was = shape.upkeep.watched(raw)
+            if isinstance(change, Delete):
+                touched.go()
+                self.gone.append(touched)
+                return
+            new, will = shape.patched(raw, _sets(change, raw), (f"{change.revision:016x}", token))
+        touched.become(new, will)
+        self.written.append(touched)
+
+    # --- references ---
 
     def look_ahead(self) -> None:
         """Of a thorough try: read in one trip the targets and claims that are judged next."""
-        if self.is_thorough:
-            wanted = [key for touched in self.written for key, _ in self._targets(touched)]
-            for touched in self.written:
-                texts, new = touched.new_texts, touched.new
-                if texts is not None and new is not None:
-                    names = [(claim.space, claim.name(texts, new)) for claim in touched.upkeep.claims]
-                    wanted += [(space, name) for space, name in names if name is not None]
-            self.fetch(wanted)
+        wanted = [key for touched in self.written for key, _ in self._targets(touched)]
+        for touched in self.written:
+            if (texts := touched.after) is not None:
+                names = [(claim.space, claim.name(texts)) for claim in touched.upkeep.claims]
+                wanted += [(space, name) for space, name in names if name is not None]
+        self.fetch(wanted)
 
     def judge_references(self) -> None:
         """Refuse a reference to what is not there after this step; leave to a check what another writer may delete."""
         for touched in self.written:
-            for key, field in self._targets(touched):
+            if not touched.upkeep.pointers:
+                continue
+            for key, pointer in self._targets(touched):
                 target = self.by_key.get(key)
                 if target is None:
                     if not self.is_thorough:
                         self.is_sure = False
                     elif self.stored[key] is None:
-                        self._refuse_reference(touched, field)
+                        self._refuse_reference(touched, pointer)
                     self.checks.append(Exists(key))
-                elif target.new is None:
-                    self._refuse_reference(touched, field)
+                elif target.data is None:
+                    self._refuse_reference(touched, pointer)
 
-    def _targets(self, touched: Touched) -> list[tuple[Key, str]]:
-        """Give the keys that a written record refers to anew, and the fields."""
-        texts, old = touched.new_texts, touched.old_texts
-        if texts is None or touched.new is None:
+    def _targets(self, touched: Touched) -> list[tuple[Key, Pointer]]:
+        """Give the keys that a written record refers to anew."""
+        after, before = touched.after, touched.before
+        if after is None:
             return []
         return [
-            ((pointer.targets, texts[pointer.place]), pointer.reference.field)
+            ((pointer.targets, after[pointer.place]), pointer)
             for pointer in touched.upkeep.pointers
-            if texts[pointer.place] != NONE and (old is None or old[pointer.place] != texts[pointer.place])
+            if after[pointer.place] != NONE and (before is None or before[pointer.place] != after[pointer.place])
         ]
 
-    def _refuse_reference(self, touched: Touched, field: str) -> None:
-        collection = touched.upkeep.collection
-        target = next(r.target for r in collection.references if r.field == field)
-        raise MissingReference(collection.model, field, self.keeper.schema.collection(target).model)
+    def _refuse_reference(self, touched: Touched, pointer: Pointer) -> None:
+        target = self.keeper.schema.collection(pointer.reference.target).model
+        raise MissingReference(touched.upkeep.model, pointer.reference.field, target)
 
     # --- the commit ---
 
     def close(self) -> None:
         """Collect the checks, puts and deletes of records, entries and references."""
+        checks, puts, deletes = self.checks, self.puts, self.deletes
         for touched in (*self.gone, *self.nulled, *self.written):
-            key = (touched.space, touched.name)
-            if touched.old is None:
-                self.checks.append(Absent(key))
+            key, token, data = touched.key, touched.token, touched.data
+            checks.append(Absent(key) if token is None else Same(key, token))
+            if data is None:
+                deletes.append(key)
             else:
-                self.checks.append(Same(key, touched.old["_revision"]))
-            if touched.new is None:
-                self.deletes.append(key)
-            else:
-                touched.data = _ENCODE(touched.new)
-                self.puts.append((touched.space, touched.name, touched.data))
-            if touched.old_texts is not None or touched.new_texts is not None:
-                self._move(touched)
-
-    def _move(self, touched: Touched) -> None:
-        old, new, upkeep = touched.old_texts, touched.new_texts, touched.upkeep
-        for space, pick in upkeep.entries:
-            before = None if old is None else "".join(pick(old))
-            after = None if new is None else "".join(pick(new))
-            self._replace_name(space, before, after)
-        for pointer in upkeep.pointers:
-            before = None if old is None or old[pointer.place] == NONE else old[pointer.place]
-            after = None if new is None or new[pointer.place] == NONE else new[pointer.place]
-            if before != after:
-                tail = pointer.tail + touched.name
-                self._replace_name(pointer.space, before and before + tail, after and after + tail)
-
-    def _replace_name(self, space: str, before: str | None, after: str | None) -> None:
-        if before != after:
-            if before is not None:
-                self.deletes.append((space, before))
+                puts.append((*key, data))
+            before, after, upkeep = touched.before, touched.after, touched.upkeep
             if after is not None:
-                self.puts.append((space, after, b""))
+                if before is None:
+                    puts += [(space, "".join(pick(after)), b"") for space, pick in upkeep.entries]
+                else:
+                    self._move_entries(upkeep, before, after)
+            elif before is not None:
+                deletes += [(space, "".join(pick(before))) for space, pick in upkeep.entries]
+            for pointer in upkeep.pointers:
+                self._move_pointer(touched, pointer)
+
+    def _move_entries(self, upkeep: Upkeep, before: list[str], after: list[str]) -> None:
+        for space, pick in upkeep.entries:
+            old, new = pick(before), pick(after)
+            if old != new:
+                self.deletes.append((space, "".join(old)))
+                self.puts.append((space, "".join(new), b""))
+
+    def _move_pointer(self, touched: Touched, pointer: Pointer) -> None:
+        before, after, place, tail = touched.before, touched.after, pointer.place, pointer.tail + touched.name
+        old = NONE if before is None else before[place]
+        new = NONE if after is None else after[place]
+        if old != new:
+            if old != NONE:
+                self.deletes.append((pointer.space, old + tail))
+            if new != NONE:
+                self.puts.append((pointer.space, new + tail, b""))
 
     def results(self) -> list[Any]:
         """Give the patched objects that somebody wants, in the order of the changes."""
-        return [
-            change.codec.decode(data)
-            if isinstance(change, Patch) and change.codec is not None and (data := self.by_key[key].data)
-            else None
-            for change, _, key in self._placed
-        ]
+        made: list[Any] = [None] * len(self.changes)
+        for place, change, key in self._wanted:
+            if (data := self.by_key[key].data) is not None:
+                made[place] = change.codec.decode(data)
+        return made
 
 
-def shown_key(key: Sequence[Any]) -> Any:
-    """Give a bound key as errors show it."""
+def _rank(placed: tuple[Change, Shape, Key]) -> int:
+    return _RANKS[placed[0].__class__]
+
+
+def _shown(key: Sequence[Any]) -> Any:
     return key[0] if len(key) == 1 else tuple(key)
 
 
 def _key_of(change: Delete | Replace | Patch) -> Any:
     if isinstance(change, Replace):
-        return shown_key([change.values[place] for place in change.collection.key_positions])
-    return shown_key(change.key)
+        return _shown([change.values[place] for place in change.collection.key_positions])
+    return _shown(change.key)
 
 
 def _fulfils(raw: Raw, collection: Collection, require: Sequence[tuple[str, Any]]) -> bool:
@@ -294,23 +297,15 @@ def _fulfils(raw: Raw, collection: Collection, require: Sequence[tuple[str, Any]
     return all(raw.get(collection.field(n).column) == (v if v is None else msgspec.to_builtins(v)) for n, v in require)
 
 
-def _replaced(change: Replace, old: Raw) -> Raw:
+def _sets(change: Patch, raw: Raw) -> Raw:
+    """Give the columns that a patch sets."""
     collection = change.collection
-    new = {**old, "_revision": f"{change.revision:016x}", "_previous": old["_revision"], "_version": collection.version}
-    new.update(zip(collection.columns, change.values, strict=True))
-    return new
-
-
-def _patched(change: Patch, old: Raw) -> Raw:
-    collection = change.collection
-    new = {**old, "_revision": f"{change.revision:016x}", "_previous": old["_revision"], "_version": collection.version}
-    for name, value in change.sets:
-        new[collection.field(name).column] = value
+    sets: Raw = {collection.field(name).column: value for name, value in change.sets}
     for step in change.steps:
         field = collection.field(step.field)
-        before: Any = new.get(field.column)
-        new[field.column] = _stepped(step, field, before, collection.model)
-    return new
+        before: Any = sets.get(field.column, raw.get(field.column))
+        sets[field.column] = _stepped(step, field, before, collection.model)
+    return sets
 
 
 def _stepped(step: Addition, field: Field, before: int | None, model: str) -> int:

@@ -15,9 +15,9 @@ from ...query.plan import Plan
 from ...schema.catalog import Catalog
 from ...schema.operation import CreateDatabase, Operation
 from ...store.protocol import Change, Form, Read, Written
-from .entries import Keeper
 from .protocol import CATALOG, Absent, KeyValue
-from .reader import KEPT, Reach, Reading, compiled
+from .reader import KEPT, Reading, compiled
+from .shape import Keeper
 from .writer import write
 
 
@@ -49,7 +49,7 @@ class KeyValueStore:
             stored = self._catalog()
             return Read([] if stored is None else [stored], 0, 1)
         reading: Reading = plan.compiled.get(KEPT) or compiled(plan)
-        return reading.run(Reach(self._kv, epoch, limit, after, cap), values)
+        return reading.run(self._kv, epoch, values, (limit, after, cap))
 
     def write(self, changes: Sequence[Change], *, epoch: str) -> Written:
         """Carry out all changes in one atomic step, or none."""

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from ...errors import NotFound, OutOfBounds, Unavailable, WriteRefused
 from ...store.protocol import Change, Written
-from .claim import Claims
-from .entries import Keeper
+from .claim import judge_claims
 from .protocol import KeyValue
 from .referrers import Referrers
+from .shape import Keeper
 from .step import Raced, Step
 
 _TRIES = 100
@@ -45,7 +45,8 @@ def _prepare(step: Step) -> None:
     step.open()
     if step.gone:
         Referrers(step).apply()
-    step.look_ahead()
+    if step.is_thorough:
+        step.look_ahead()
     step.judge_references()
     step.close()
-    Claims(step).judge()
+    judge_claims(step)

@@ -42,7 +42,7 @@ class Reading:
     def run(self, values: Values, epoch: str, limit: int | None, after: Values | None, cap: int | None) -> Read:
         """Read, and give what the plan's output asks for."""
         if self._point is not None and after is None and limit != 0:
-            return self._one(self._point, values, epoch)
+            return self._one(values, epoch)
         if cap is not None and self._most is not None and self._most_records(values) <= cap:
             cap = None
         output = self.plan.output
@@ -58,11 +58,16 @@ class Reading:
             return self._groups(call)
         return self._records(call)
 
-    def _one(self, statement: Statement, values: Values, epoch: str) -> Read:
+    def point(self, values: Values, epoch: str) -> tuple[str, tuple[Any, ...]]:
+        """Give the text and the parameters of a read by a key or a unique."""
+        assert self._point is not None
         pool = [epoch, None, None, *values]
         for param, dump in self.operands.dumps:
             pool[3 + param] = dump(pool[3 + param])
-        row = self.reader.row(statement.text, statement.bind(pool), epoch)
+        return self._point.text, self._point.bind(pool)
+
+    def _one(self, values: Values, epoch: str) -> Read:
+        row = self.reader.row(*self.point(values, epoch), epoch)
         if row is not None:
             return Read([self._load(row)], 1, 1)
         self.reader.confirm(epoch)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from .test_records import *
-from .test_uniques import *
-from .test_types import *
-from .test_queries import *
-from .test_paging import *
-from .test_references import *
-from .test_soft_delete import *
-from .test_writes import *
-from .test_transactions import *
-from .test_projection import *
 from .test_errors import *
+from .test_paging import *
+from .test_projection import *
+from .test_queries import *
+from .test_records import *
+from .test_references import *
+from .test_retrying import *
+from .test_scope import *
+from .test_soft_delete import *
+from .test_transactions import *
+from .test_types import *
+from .test_uniques import *
+from .test_writes import *

@@ -32,7 +32,7 @@ SECRET = "s3cr3t-value"
 
 
 @pytest.fixture
-def shelf(library: Library) -> Library:
+def one_book(library: Library) -> Library:
     """An author with a book."""
     author = library.author.create(Author(name=SECRET))
     library.book.create(Book(isbn="1", title="t", author_id=author.id))
@@ -42,11 +42,11 @@ def shelf(library: Library) -> Library:
 # --- which error first: value, scope, NotFound or Conflict, reference, unique ------------------------------------------
 
 
-def test_a_value_comes_before_all_else(shelf: Library) -> None:
+def test_a_value_comes_before_all_else(one_book: Library) -> None:
     with pytest.raises(ValueRefused):  # and the key is taken, and the author missing
-        shelf.book.create(Book(isbn="1", title="\0", author_id=99))
+        one_book.book.create(Book(isbn="1", title="\0", author_id=99))
     with pytest.raises(ValueRefused):
-        shelf.book.update("none", col(Book.author_id).to("x"))  # type: ignore[arg-type]
+        one_book.book.update("none", col(Book.author_id).to("x"))  # type: ignore[arg-type]
 
 
 def test_a_value_or_the_scope_comes_before_what_is_stored(cloud: Cloud) -> None:
@@ -60,24 +60,24 @@ def test_the_scope_comes_before_what_is_stored(cloud: Cloud) -> None:
         cloud.scoped("q").server.create(Server(id="s", project="p", hostname="h"))
 
 
-def test_a_taken_key_comes_before_references_and_uniques(shelf: Library) -> None:
+def test_a_taken_key_comes_before_references_and_uniques(one_book: Library) -> None:
     with pytest.raises(Duplicate) as caught:
-        shelf.book.create(Book(isbn="1", title="t", author_id=99))
+        one_book.book.create(Book(isbn="1", title="t", author_id=99))
     assert caught.value.fields == ("isbn",)
 
 
-def test_conflict_comes_before_references_and_uniques(shelf: Library) -> None:
-    stale = shelf.book.get("1")
-    shelf.book.save(shelf.book.get("1"))
+def test_conflict_comes_before_references_and_uniques(one_book: Library) -> None:
+    stale = one_book.book.get("1")
+    one_book.book.save(one_book.book.get("1"))
     stale.author_id = 99
     with pytest.raises(Conflict):
-        shelf.book.save(stale)
-    other = shelf.author.create(Author(name="other"))
-    old = shelf.author.get(other.id)
-    shelf.author.save(other)
+        one_book.book.save(stale)
+    other = one_book.author.create(Author(name="other"))
+    old = one_book.author.get(other.id)
+    one_book.author.save(other)
     old.name = SECRET
     with pytest.raises(Conflict):
-        shelf.author.save(old)
+        one_book.author.save(old)
 
 
 def test_a_missing_reference_comes_before_a_unique(cloud: Cloud) -> None:
@@ -86,9 +86,9 @@ def test_a_missing_reference_comes_before_a_unique(cloud: Cloud) -> None:
         cloud.server.create(Server(id="2", project="p", hostname="h", host="none"))
 
 
-def test_not_found_comes_before_references(shelf: Library) -> None:
+def test_not_found_comes_before_references(one_book: Library) -> None:
     with pytest.raises(NotFound):
-        shelf.book.update("none", col(Book.author_id).to(99))
+        one_book.book.update("none", col(Book.author_id).to(99))
 
 
 def test_not_found_comes_before_bounds(cloud: Cloud) -> None:

@@ -150,7 +150,7 @@ def test_limit(samples: Samples) -> None:
 
 
 @pytest.fixture
-def shelf(library: Library) -> Library:
+def twelve_books(library: Library) -> Library:
     """A library with twelve books."""
     author = library.author.create(Author(name="a"))
     states = list(State)
@@ -174,11 +174,11 @@ def shelf(library: Library) -> Library:
     ],
 )
 def test_without_an_access_path_it_is_refused_with_the_line_to_add(
-    shelf: Library, place: Place, where: tuple[Predicate, ...], line: str
+    twelve_books: Library, place: Place, where: tuple[Predicate, ...], line: str
 ) -> None:
     before = len(place.calls)
-    for read in (shelf.book.find, shelf.book.count, shelf.book.exists, shelf.book.first, shelf.book.explain):
-        if read in (shelf.book.first, shelf.book.exists) and (not where or where == (EVERYTHING,)):
+    for read in (twelve_books.book.find, twelve_books.book.count, twelve_books.book.exists, twelve_books.book.first, twelve_books.book.explain):
+        if read in (twelve_books.book.first, twelve_books.book.exists) and (not where or where == (EVERYTHING,)):
             continue  # the first in key order is bounded by itself
         with pytest.raises(NoAccessPath) as caught:
             read(*where)
@@ -186,32 +186,32 @@ def test_without_an_access_path_it_is_refused_with_the_line_to_add(
         assert caught.value.index == line or (not line and caught.value.index.startswith("@model"))
         assert "scan=True" in str(caught.value)
     assert len(place.calls) == before  # refused before the store was asked
-    assert shelf.book.find(*where, scan=True) == [
-        book for book in shelf.book.find(scan=True) if book in shelf.book.find(*where, scan=True)
+    assert twelve_books.book.find(*where, scan=True) == [
+        book for book in twelve_books.book.find(scan=True) if book in twelve_books.book.find(*where, scan=True)
     ]
 
 
-def test_an_order_that_no_index_gives_is_refused_with_the_line_to_add(shelf: Library) -> None:
+def test_an_order_that_no_index_gives_is_refused_with_the_line_to_add(twelve_books: Library) -> None:
     with pytest.raises(NoAccessPath) as caught:
-        shelf.book.find(order_by=desc(Book.pages), limit=3)
+        twelve_books.book.find(order_by=desc(Book.pages), limit=3)
     assert caught.value.index == '@model(indexes=[index("-pages")])'
-    assert [b.pages for b in shelf.book.find(order_by=desc(Book.pages), limit=3, scan=True)] == [11, 10, 9]
+    assert [b.pages for b in twelve_books.book.find(order_by=desc(Book.pages), limit=3, scan=True)] == [11, 10, 9]
 
 
-def test_an_order_that_an_index_gives_needs_a_limit_only(shelf: Library) -> None:
-    assert [b.title for b in shelf.book.find(order_by=asc(Book.title), limit=2)] == ["t0", "t1"]
+def test_an_order_that_an_index_gives_needs_a_limit_only(twelve_books: Library) -> None:
+    assert [b.title for b in twelve_books.book.find(order_by=asc(Book.title), limit=2)] == ["t0", "t1"]
     down = (desc(Book.title), desc(Book.isbn))  # ties end in the key, ascending unless told: an index walked back has it down
-    assert [b.title for b in shelf.book.find(order_by=down, limit=2)] == ["t9", "t8"]
+    assert [b.title for b in twelve_books.book.find(order_by=down, limit=2)] == ["t9", "t8"]
     with pytest.raises(NoAccessPath):
-        shelf.book.find(order_by=asc(Book.title))
+        twelve_books.book.find(order_by=asc(Book.title))
 
 
-def test_a_residual_is_looked_at_on_the_record(shelf: Library) -> None:
-    found = shelf.book.find(col(Book.state) == State.DRAFT, col(Book.pages) != 3, col(Book.weight).is_(None))
+def test_a_residual_is_looked_at_on_the_record(twelve_books: Library) -> None:
+    found = twelve_books.book.find(col(Book.state) == State.DRAFT, col(Book.pages) != 3, col(Book.weight).is_(None))
     assert sorted(b.pages for b in found) == [0, 6, 9]
-    by_pages = shelf.book.find(col(Book.state) == State.DRAFT, order_by=(desc(Book.pages),))
+    by_pages = twelve_books.book.find(col(Book.state) == State.DRAFT, order_by=(desc(Book.pages),))
     assert [b.pages for b in by_pages] == [9, 6, 3, 0]
-    assert shelf.book.find(col(Book.state) == State.DRAFT, col(Book.pages) > 3, limit=1)[0].pages in (6, 9)
+    assert twelve_books.book.find(col(Book.state) == State.DRAFT, col(Book.pages) > 3, limit=1)[0].pages in (6, 9)
 
 
 def test_a_small_model_may_be_read_whole(cloud: Cloud) -> None:
@@ -226,14 +226,14 @@ def test_a_small_model_may_be_read_whole(cloud: Cloud) -> None:
     "wrong",
     [True, 1, "x", None, Book.title == "t", lambda: True],
 )
-def test_what_is_no_predicate_is_refused(shelf: Library, wrong: Any) -> None:
+def test_what_is_no_predicate_is_refused(twelve_books: Library, wrong: Any) -> None:
     with pytest.raises(UsageError):
-        shelf.book.find(wrong, scan=True)
+        twelve_books.book.find(wrong, scan=True)
     with pytest.raises(UsageError):
-        shelf.book.find((col(Book.title) == "t") & wrong)
+        twelve_books.book.find((col(Book.title) == "t") & wrong)
 
 
-def test_predicates_have_no_truth_value(shelf: Library) -> None:
+def test_predicates_have_no_truth_value(twelve_books: Library) -> None:
     title = col(Book.title)
     for wrong in (
         lambda: (title == "a") and (title == "b"),
@@ -244,17 +244,17 @@ def test_predicates_have_no_truth_value(shelf: Library) -> None:
         lambda: title.in_("abc"),
         lambda: title + "a",  # type: ignore[operator]
         lambda: col("title"),
-        lambda: col(shelf.book.get("1").title),
+        lambda: col(twelve_books.book.get("1").title),
     ):
         with pytest.raises(UsageError):
             wrong()
 
 
-def test_another_models_field_is_refused(shelf: Library) -> None:
+def test_another_models_field_is_refused(twelve_books: Library) -> None:
     with pytest.raises(UsageError, match=r"Author\.name is no field of Book"):
-        shelf.book.find(col(Author.name) == "a")
+        twelve_books.book.find(col(Author.name) == "a")
     with pytest.raises(UsageError):
-        shelf.book.find(order_by=asc(Author.name), limit=1)
+        twelve_books.book.find(order_by=asc(Author.name), limit=1)
 
 
 # --- the cap ---------------------------------------------------------------------------------------------------------

@@ -32,117 +32,117 @@ from manystore.testing.provision import Clock, Place
 
 
 @pytest.fixture
-def shelf(library: Library) -> Library:
+def ten_books(library: Library) -> Library:
     """An author with ten books."""
     author = library.author.create(Author(name="a"))
     library.book.create_all([Book(isbn=str(n), title=f"t{n}", author_id=author.id, pages=n) for n in range(10)])
     return library
 
 
-def test_update_changes_the_named_fields_and_gives_the_record(shelf: Library) -> None:
-    stale = shelf.book.get("3")
-    updated = shelf.book.update("3", col(Book.pages).to(99), col(Book.state).to(State.PRINTED))
+def test_update_changes_the_named_fields_and_gives_the_record(ten_books: Library) -> None:
+    stale = ten_books.book.get("3")
+    updated = ten_books.book.update("3", col(Book.pages).to(99), col(Book.state).to(State.PRINTED))
     assert (updated.pages, updated.state, updated.title) == (99, State.PRINTED, "t3")
-    assert shelf.book.get("3") == updated
-    shelf.book.save(updated)  # what update gives can be saved
+    assert ten_books.book.get("3") == updated
+    ten_books.book.save(updated)  # what update gives can be saved
     with pytest.raises(Conflict):
-        shelf.book.save(stale)
+        ten_books.book.save(stale)
 
 
-def test_update_keeps_indexes_right(shelf: Library) -> None:
-    shelf.book.update("3", col(Book.title).to("zzz"))
-    assert shelf.book.find(col(Book.title) == "t3") == []
-    assert [b.isbn for b in shelf.book.find(col(Book.title) > "t9")] == ["3"]
+def test_update_keeps_indexes_right(ten_books: Library) -> None:
+    ten_books.book.update("3", col(Book.title).to("zzz"))
+    assert ten_books.book.find(col(Book.title) == "t3") == []
+    assert [b.isbn for b in ten_books.book.find(col(Book.title) > "t9")] == ["3"]
 
 
-def test_update_of_nothing_is_not_found(shelf: Library) -> None:
+def test_update_of_nothing_is_not_found(ten_books: Library) -> None:
     with pytest.raises(NotFound) as caught:
-        shelf.book.update("none", col(Book.pages).to(1))
+        ten_books.book.update("none", col(Book.pages).to(1))
     assert caught.value.key == "none"
 
 
-def test_update_to_none_and_back(shelf: Library) -> None:
-    shelf.book.update("3", col(Book.price).to(Decimal("9.90")))
-    assert shelf.book.get("3").price == Decimal("9.90")
-    shelf.book.update("3", col(Book.price).to(None))
-    assert shelf.book.get("3").price is None
+def test_update_to_none_and_back(ten_books: Library) -> None:
+    ten_books.book.update("3", col(Book.price).to(Decimal("9.90")))
+    assert ten_books.book.get("3").price == Decimal("9.90")
+    ten_books.book.update("3", col(Book.price).to(None))
+    assert ten_books.book.get("3").price is None
 
 
-def test_update_refuses_what_makes_no_sense(shelf: Library) -> None:
+def test_update_refuses_what_makes_no_sense(ten_books: Library) -> None:
     with pytest.raises(ValueRefused):
-        shelf.book.update("3", col(Book.isbn).to("33"))
+        ten_books.book.update("3", col(Book.isbn).to("33"))
     with pytest.raises(UsageError):
-        shelf.book.update("3", col(Book.pages).to(1), col(Book.pages).to(2))
+        ten_books.book.update("3", col(Book.pages).to(1), col(Book.pages).to(2))
     with pytest.raises(UsageError):
-        shelf.book.update("3", col(Author.name).to("x"))
+        ten_books.book.update("3", col(Author.name).to("x"))
     with pytest.raises(UsageError):
-        shelf.book.update("3", col(Book.pages) == 1)  # type: ignore[arg-type]
-    assert shelf.book.get("3").pages == 3
+        ten_books.book.update("3", col(Book.pages) == 1)  # type: ignore[arg-type]
+    assert ten_books.book.get("3").pages == 3
 
 
-def test_update_sets_the_stamp(shelf: Library, clock: Clock) -> None:
+def test_update_sets_the_stamp(ten_books: Library, clock: Clock) -> None:
     clock.now += timedelta(days=1)
     before = clock.now
-    updated = shelf.book.update("3", col(Book.pages).to(1))
+    updated = ten_books.book.update("3", col(Book.pages).to(1))
     assert updated.updated_at is not None
     assert before < updated.updated_at <= clock.now
 
 
-def test_edit_saves_at_the_end(shelf: Library) -> None:
-    with shelf.book.edit("3") as book:
+def test_edit_saves_at_the_end(ten_books: Library) -> None:
+    with ten_books.book.edit("3") as book:
         book.pages += 1
         book.extra["a"] = 1
-        assert shelf.book.get("3").pages == 3
-    assert shelf.book.get("3").pages == 4
-    assert shelf.book.get("3").extra == {"a": 1}
+        assert ten_books.book.get("3").pages == 3
+    assert ten_books.book.get("3").pages == 4
+    assert ten_books.book.get("3").extra == {"a": 1}
 
 
-def test_edit_writes_nothing_when_the_block_raises(shelf: Library) -> None:
-    with pytest.raises(ZeroDivisionError), shelf.book.edit("3") as book:
+def test_edit_writes_nothing_when_the_block_raises(ten_books: Library) -> None:
+    with pytest.raises(ZeroDivisionError), ten_books.book.edit("3") as book:
         book.pages = 1 // 0
-    assert shelf.book.get("3").pages == 3
+    assert ten_books.book.get("3").pages == 3
 
 
-def test_edit_loses_to_another_change(shelf: Library) -> None:
-    with pytest.raises(Conflict), shelf.book.edit("3") as book:
-        shelf.book.update("3", col(Book.pages).to(50))
+def test_edit_loses_to_another_change(ten_books: Library) -> None:
+    with pytest.raises(Conflict), ten_books.book.edit("3") as book:
+        ten_books.book.update("3", col(Book.pages).to(50))
         book.pages = 60
-    assert shelf.book.get("3").pages == 50
+    assert ten_books.book.get("3").pages == 50
 
 
 # --- in bulk ---------------------------------------------------------------------------------------------------------
 
 
-def test_update_where(shelf: Library) -> None:
-    assert shelf.book.update_where(col(Book.title) >= "t7", changes=[col(Book.state).to(State.PULPED)]) == 3
-    assert [b.isbn for b in shelf.book.find(col(Book.state) == State.PULPED)] == ["9", "8", "7"][::-1]
-    assert shelf.book.update_where(col(Book.title) == "none", changes=[col(Book.pages).to(0)]) == 0
+def test_update_where(ten_books: Library) -> None:
+    assert ten_books.book.update_where(col(Book.title) >= "t7", changes=[col(Book.state).to(State.PULPED)]) == 3
+    assert [b.isbn for b in ten_books.book.find(col(Book.state) == State.PULPED)] == ["9", "8", "7"][::-1]
+    assert ten_books.book.update_where(col(Book.title) == "none", changes=[col(Book.pages).to(0)]) == 0
 
 
-def test_update_where_of_the_field_it_looks_at(shelf: Library) -> None:
-    assert shelf.book.update_where(col(Book.title) >= "t0", changes=[col(Book.title).to("t5")]) == 10
-    assert shelf.book.count(col(Book.title) == "t5") == 10
-    assert shelf.book.count(col(Book.title) != "t5", scan=True) == 0
+def test_update_where_of_the_field_it_looks_at(ten_books: Library) -> None:
+    assert ten_books.book.update_where(col(Book.title) >= "t0", changes=[col(Book.title).to("t5")]) == 10
+    assert ten_books.book.count(col(Book.title) == "t5") == 10
+    assert ten_books.book.count(col(Book.title) != "t5", scan=True) == 0
 
 
-def test_bulk_needs_a_filter_and_a_path(shelf: Library) -> None:
+def test_bulk_needs_a_filter_and_a_path(ten_books: Library) -> None:
     for wrong in (
-        lambda: shelf.book.update_where(changes=[col(Book.pages).to(0)]),
-        lambda: shelf.book.delete_where(),  # type: ignore[call-arg]
+        lambda: ten_books.book.update_where(changes=[col(Book.pages).to(0)]),
+        lambda: ten_books.book.delete_where(),  # type: ignore[call-arg]
     ):
         with pytest.raises((UsageError, TypeError)):
             wrong()
     with pytest.raises(NoAccessPath):
-        shelf.book.delete_where(col(Book.pages) == 3)
+        ten_books.book.delete_where(col(Book.pages) == 3)
     with pytest.raises(NoAccessPath):
-        shelf.book.delete_where(everything())
-    assert shelf.book.count(scan=True) == 10
-    assert shelf.book.delete_where(everything(), scan=True) == 10
+        ten_books.book.delete_where(everything())
+    assert ten_books.book.count(scan=True) == 10
+    assert ten_books.book.delete_where(everything(), scan=True) == 10
 
 
-def test_delete_where(shelf: Library) -> None:
-    assert shelf.book.delete_where(col(Book.title).in_(["t1", "t4", "none"])) == 2
-    assert [b.isbn for b in shelf.book.find(limit=20)] == ["0", "2", "3", "5", "6", "7", "8", "9"]
+def test_delete_where(ten_books: Library) -> None:
+    assert ten_books.book.delete_where(col(Book.title).in_(["t1", "t4", "none"])) == 2
+    assert [b.isbn for b in ten_books.book.find(limit=20)] == ["0", "2", "3", "5", "6", "7", "8", "9"]
 
 
 def test_bulk_is_a_series_of_steps_that_tells_how_far_it_got(place: Place) -> None:

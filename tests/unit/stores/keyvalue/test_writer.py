@@ -17,9 +17,9 @@ from manystore.query.plan import CATALOG as READ_CATALOG
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
 from manystore.store.protocol import Step
-from manystore.stores.keyvalue.entries import Keeper
 from manystore.stores.keyvalue.memory import Memory
 from manystore.stores.keyvalue.protocol import CATALOG
+from manystore.stores.keyvalue.shape import Keeper
 
 
 @model
@@ -72,15 +72,15 @@ def check_whole(here: Any) -> None:
     keeper, spaces = Keeper(here.catalog), here.kv._spaces
     wanted: dict[str, dict[str, bytes]] = {}
     for collection in here.schema.collections:
-        upkeep = keeper.of(collection.name)
+        upkeep = keeper.upkeep(collection.name)
         for name, data in spaces.get(upkeep.space, {}).items():
             raw = json.loads(data)
             assert list(raw)[:3] == ["_revision", "_previous", "_version"]
-            texts = upkeep.texts(raw, name)
+            texts = upkeep.texts(upkeep.watched(raw), name)
             for space, pick in upkeep.entries:
                 wanted.setdefault(space, {})["".join(pick(texts))] = b""
             for claim in upkeep.claims:
-                if (held := claim.name(texts, raw)) is not None:
+                if (held := claim.name(texts)) is not None:
                     assert held not in wanted.setdefault(claim.space, {})
                     wanted[claim.space][held] = name.encode()
             for pointer in upkeep.pointers:

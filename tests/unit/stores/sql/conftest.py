@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
@@ -15,8 +15,8 @@ import pytest
 from manystore import field, index, model, ref, unique
 from manystore.api.codec import ModelCodec
 from manystore.model.model import model_of
-from manystore.query.evaluate import is_after, matcher, sort_keys
-from manystore.query.plan import CATALOG, Plan
+from manystore.query.evaluate import is_after, matcher, sort, sort_keys
+from manystore.query.plan import CATALOG, Ordering, Plan
 from manystore.query.planner import Query, plan
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
@@ -136,10 +136,12 @@ class Python:
     """What a plan means, worked out on objects."""
 
     def __init__(self, made: Plan, cls: type[Any]) -> None:
-        self.plan = made
-        self.matches = matcher(made.where, comparables(cls))
-        self.keys = sort_keys(made.order, comparables(cls))
-        self.is_after = is_after(made.order, comparables(cls))
+        self._comparables = comparables(cls)
+        self.matches = matcher(made.where, self._comparables)
+        self.is_after = is_after(made.order, self._comparables)
+
+    def sort(self, records: list[Any], order: Sequence[Ordering]) -> None:
+        sort(records, order, sort_keys(order, self._comparables))
 
 
 @pytest.fixture
