@@ -88,7 +88,7 @@ def dump_datetime(value: datetime) -> str:
     if value.tzinfo is not UTC:
         value = value.astimezone(UTC)  # msgspec keeps other offsets, and drops an offset's seconds
     text: str = msgspec.to_builtins(value)
-    if len(text) == 20 and text[-1] == "Z":  # noqa: PLR2004
+    if len(text) == 20 and text[-1] == "Z":
         return text[:19] + ".000000Z"
     if len(text) != _MICROSECOND_TEXT:
         # It also leaves out zero microseconds, and "…11.5Z" would sort before "…11Z".

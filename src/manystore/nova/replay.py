@@ -27,7 +27,10 @@ Progress = Callable[[int, int], bool]  # events done, events in all -> whether t
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a replay came to. seconds: of all its runs, without the audit; refused_pool: part of refused_room."""
+    """What a replay came to. seconds: of all its runs, without the audit; refused_pool: part of refused_room.
+
+    figures: of the operations of this run alone.
+    """
 
     booted: int
     running: int

@@ -29,5 +29,7 @@ def open_store(url: StoreURL) -> Store:
     try:
         store: type[Store] = found[url.scheme].load()
     except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise  # a fault of the package's own, which no driver mends
         raise MissingDriver(f"{url.scheme}:// needs {missing.name}: pip install 'manystore[{url.scheme}]'") from None
     return store.open(url)

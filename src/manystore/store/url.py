@@ -1,11 +1,18 @@
-"""Store URLs: `sqlite:///file?timeout=5`, `memory://name`. Knows their grammar; must not know which stores there are."""
+"""Store URLs: `sqlite:///file?timeout=5`, `memory://name`.
+
+Knows their grammar; must not know which stores there are.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import URLError
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_HOST = re.compile(r"\[[^\[\]]*\](:\d+)?|[^:]*(:\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +24,7 @@ class StoreURL:
     path: str = ""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
-    options: dict[str, str] = field(default_factory=dict[str, str])
+    options: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     prefix: str = ""
 
     @property
@@ -49,21 +56,27 @@ class StoreURL:
 
 
 def parse_url(text: str, prefix: str = "") -> StoreURL:
-    """Parse a store's URL; raise URLError. The text of the error never repeats the URL: it may hold a password."""
+    """Parse a store's URL; raise URLError, which never repeats the URL: it may hold a password."""
     if not isinstance(text, str):
         raise URLError(f"a store's URL is a str, not a {type(text).__name__}")
     scheme, colon, rest = text.partition("://")
-    if not colon or not scheme:
+    scheme = scheme.lower()
+    if not colon or not _SCHEME.fullmatch(scheme):
         raise URLError("a store's URL looks like scheme://place, as in memory://name")
-    # urlsplit drops the rest of a URL behind a '#', which is an ordinary character in a file's name.
-    parts = urlsplit("//" + rest.replace("#", "%23"))
+    try:
+        # urlsplit drops the rest of a URL behind a '#', which is an ordinary character in a file's name.
+        parts = urlsplit("//" + rest.replace("#", "%23"))
+    except ValueError:  # its text repeats the hosts, and what stands before them
+        raise URLError(f"{scheme}: the hosts cannot be read") from None
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
+    if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+        raise URLError(f"{scheme}: a port is a number; write / ? @ and % in a password as %2F %3F %40 %25")
     options = parse_qsl(parts.query, keep_blank_values=True)
     if len({name for name, _ in options}) < len(options):
         raise URLError(f"{scheme}: an option is given twice")
     return StoreURL(
-        scheme=scheme.lower(),
+        scheme=scheme,
         hosts=tuple(unquote(h) for h in hosts.split(",") if h),
         path=unquote(parts.path[1:]),
         user=unquote(user) or None,

@@ -54,6 +54,9 @@ class Claim:
         """Give the name of a record's claim; None when it has none."""
         if self._live is not None and texts[self._live] == "1":
             return None
+        if len(self._places) == 1:
+            text = texts[self._places[0]]
+            return None if text == NONE else text
         parts = [texts[place] for place in self._places]
         return None if NONE in parts else "".join(parts)
 

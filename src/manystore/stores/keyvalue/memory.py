@@ -44,7 +44,9 @@ class Memory:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self._spaces: dict[str, dict[str, bytes]] = {}  # SortedDict where names are read in order
+        self._spaces: dict[
+            str, dict[str, bytes] | SortedDict[str, bytes]
+        ] = {}  # SortedDict where names are read in order
         self._epoch = ""
         _LIVING.add(self)
 
@@ -83,7 +85,12 @@ class Memory:
             if epoch is not None and epoch != self._epoch:
                 raise EpochChanged("the catalog changed since the write was made")
             for place, check in enumerate(checks):
-                if not self._holds(check):
+                if check.__class__ is Absent:
+                    # The commonest check, without a call.
+                    held = spaces.get(check.key[0])
+                    if held is not None and check.key[1] in held:
+                        return place
+                elif not self._holds(check):
                     return place
             for space, name in deletes:
                 if space in spaces:
@@ -92,7 +99,7 @@ class Memory:
                 try:
                     spaces[space][name] = value
                 except KeyError:
-                    made: dict[str, bytes] = SortedDict() if space[:2] in _ORDERED else {}
+                    made: dict[str, bytes] | SortedDict[str, bytes] = SortedDict() if space[:2] in _ORDERED else {}
                     made[name] = value
                     spaces[space] = made
                 if space == CATALOG[0]:

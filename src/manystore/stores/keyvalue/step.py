@@ -63,6 +63,11 @@ class Touched:
 class Step:
     """One try at some changes. After open(), judging and close(): checks, puts and deletes for the commit."""
 
+    __slots__ = (
+        "_scanned", "_wanted", "by_key", "changes", "checks", "deletes", "gone", "is_sure", "is_thorough", "keeper",
+        "kv", "nulled", "puts", "stored", "trips", "written",
+    )  # fmt: skip
+
     def __init__(self, kv: KeyValue, keeper: Keeper, changes: Sequence[Change], *, is_thorough: bool) -> None:
         self.kv = kv
         self.keeper = keeper

@@ -98,15 +98,16 @@ class Mutation:
         pool = [change.expected, epoch, *change.key, *[value for _, value in change.require]]
         return statement.text, statement.bind(pool)
 
-    def clear(self, reference: Reference, key: Values, revision: int) -> Bound:
-        """Write the UPDATE of on_delete="set_null" for one record."""
-        kind = ("clear", reference.field)
-        values: dict[str, Any] = {reference.field: literal_column("NULL")}
-        statement = self._kept.get(kind) or self._keep(
-            kind,
-            update(self.table).where(*self._is_it()).values(self._stamped(values, versioned=False)),
-            ["revision", *self._key_names()],
-        )
+    def clear(self, reference: Reference, key: Values, revision: int | None) -> Bound:
+        """Write the UPDATE of on_delete="set_null" for one record; revision: None keeps the one it has."""
+        kind = ("clear", reference.field, revision is None)
+        statement = self._kept.get(kind)
+        if statement is None:
+            values: dict[Any, Any] = {self._column(reference.field): literal_column("NULL")}
+            if revision is not None:
+                values |= {self.table.c[PREVIOUS]: self.table.c[REVISION], self.table.c[REVISION]: _bind("revision")}
+            built = update(self.table).where(*self._is_it()).values(values)
+            statement = self._keep(kind, built, ["revision", *self._key_names()])
         return statement.text, statement.bind([revision, *key])
 
     def fields_of(self, key: Values, fields: Sequence[str]) -> Bound:
@@ -201,12 +202,11 @@ class Mutation:
         fields = [self._column(field.name) for field in self.collection.fields]
         return built.returning(*fields, self.table.c[REVISION], self.table.c[VERSION])
 
-    def _stamped(self, values: dict[str, Any], *, versioned: bool = True) -> dict[Any, Any]:
+    def _stamped(self, values: dict[str, Any]) -> dict[Any, Any]:
         stamped: dict[Any, Any] = {self._column(name): value for name, value in values.items()}
         stamped[self.table.c[PREVIOUS]] = self.table.c[REVISION]
         stamped[self.table.c[REVISION]] = _bind("revision")
-        if versioned:
-            stamped[self.table.c[VERSION]] = literal_column(str(self.collection.version))
+        stamped[self.table.c[VERSION]] = literal_column(str(self.collection.version))
         return stamped
 
     def _checked(self) -> list[Reference]:

@@ -14,7 +14,7 @@ from ...errors import EpochChanged
 from ...schema.catalog import Catalog
 from .connections import Connections
 from .tables import Layout
-from .translate import is_missing_table, translate
+from .translate import DRIVER_ERRORS, is_missing_table, translate
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -39,7 +39,7 @@ class Reader:
         connection = connections.take()
         try:
             found: list[Row] = connection.execute(text, bound).fetchall()
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             connections.drop(connection)
             self._refuse(error, epoch)
         except BaseException:
@@ -54,7 +54,7 @@ class Reader:
         connection = connections.take()
         try:
             found: Row | None = connection.execute(text, bound).fetchone()
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             connections.drop(connection)
             self._refuse(error, epoch)
         except BaseException:
@@ -77,7 +77,7 @@ class Reader:
         connection = self.connections.take()
         try:
             found: Row | None = connection.execute(self._catalog).fetchone()
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self.connections.drop(connection)
             if is_missing_table(error):
                 return None
@@ -85,7 +85,7 @@ class Reader:
         self.connections.put(connection)
         return None if found is None else Catalog.decode(found[0])
 
-    def _refuse(self, error: sqlite3.Error, epoch: str) -> NoReturn:
+    def _refuse(self, error: sqlite3.Error | sqlite3.Warning | OverflowError, epoch: str) -> NoReturn:
         # A table that is not there may be one that the catalog has lost since.
         if epoch and is_missing_table(error):
             self.confirm(epoch)

@@ -140,7 +140,8 @@ class Selects:
         assert self.plan.residual is not None
         columns = self._columns(self.table)
         needed = dict.fromkeys((*outputs, *(test.field for test in tests(self.plan.residual))))
-        built: Any = select(*(columns(name) for name in needed)).where(self._wanted(self._access, shape))
+        found = [columns(name) for name in needed] or [_ONE.label("one")]
+        built: Any = select(*found).select_from(self.table).where(self._wanted(self._access, shape))
         return built.order_by(*order_by(order, columns, self.fixed)).limit(parameter("cap"))
 
     def _probe(self, shape: Shape) -> Executable:

@@ -47,6 +47,7 @@ class Step:
         self._named: set[Place] = set()
         self._pointing: set[tuple[str, Values, str]] = set()  # named records that referred to a deleted one before
         self._unmade: set[Place] = set()  # what a unique refused: as good as made when references are looked at
+        self._gone: set[Place] = set()  # by a Delete or by on_delete
         self._refused: ManystoreError | None = None
         self.trips = 0
         self.records: list[Any] = [None] * len(changes)
@@ -62,6 +63,7 @@ class Step:
         gone = [change for _, change in numbered if isinstance(change, Delete)]
         for change in gone:
             self._change(change, self._of(change).delete(change))
+            self._gone.add(self._place(change))
         deleted = [(c.collection, c.key) for c in gone if self._of(c).referrers]
         self._follow(deleted, self._named)
         for at, change in numbered:
@@ -164,8 +166,11 @@ class Step:
                     elif reference.on_delete == "cascade":
                         self._rows(mutation.delete(Delete(child, found)))
                         deleted.append((child, found))
+                        self._gone.add((child.name, found))
                     elif reference.on_delete == "set_null":
-                        self._rows(mutation.clear(reference, found, random.getrandbits(63)))
+                        # What a change of this step made keeps that change's revision.
+                        anew = None if (child.name, found) in self._named else random.getrandbits(63)
+                        self._rows(mutation.clear(reference, found, anew))
 
     def _restrict(self, deleted: list[tuple[Collection, Values]]) -> None:
         """Raise Restricted for a referrer that is left, once on_delete has reached those that this step changed."""
@@ -185,17 +190,24 @@ class Step:
         return place not in self._named or (*place, reference.field) in self._pointing
 
     def _check_references(self) -> None:
-        seen: set[tuple[str, Any]] = set()
-        ordered = sorted(self._changes, key=lambda change: isinstance(change, Insert))
-        for change in ordered:
+        seen: set[Place] = set()
+        for change in sorted(self._changes, key=lambda change: isinstance(change, Insert)):
             for reference, value in _references(change):
-                if value is None or (reference.target, value) in seen or reference.target not in self._schema:
+                pointed = (reference.target, (value,))
+                if value is None or pointed in seen or reference.target not in self._schema:
                     continue
-                seen.add((reference.target, value))
                 target = self._schema.collection(reference.target)
-                found = self.ask(self._known.mutation(target).fields_of((value,), ()))
-                if found is None and (target.name, (value,)) not in self._unmade:
+                if pointed in self._unmade or self.ask(self._known.mutation(target).fields_of((value,), ())):
+                    seen.add(pointed)
+                elif not self._is_settled(change, reference, pointed):
                     raise MissingReference(change.collection.model, reference.field, target.model)
+
+    def _is_settled(self, change: Change, reference: Reference, pointed: Place) -> bool:
+        """Tell whether on_delete has seen to a reference already: its record is gone, or pointed there before."""
+        if isinstance(change, Check):
+            return True
+        place = self._place(change)
+        return place in self._gone or (pointed in self._gone and (*place, reference.field) in self._pointing)
 
 
 def _references(change: Change) -> Iterator[tuple[Reference, Any]]:

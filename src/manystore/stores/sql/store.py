@@ -23,7 +23,7 @@ from .location import examine, file_of
 from .reader import Reader
 from .reading import Reading
 from .tables import Layout
-from .translate import translate
+from .translate import DRIVER_ERRORS, translate
 from .writer import Writer
 
 _POOL, _TIMEOUT = 16, 5
@@ -97,7 +97,7 @@ class SQLStore:
             if self._is_new(connection):
                 self._create(connection, operation)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             raise translate(error, writing=True) from error
         finally:
             self._connections.drop(connection)

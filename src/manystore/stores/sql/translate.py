@@ -29,7 +29,11 @@ _UNAVAILABLE = {
 }
 
 
-def translate(error: sqlite3.Error | sqlite3.Warning, *, writing: bool = False) -> ManystoreError:
+DRIVER_ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError)
+"""All that a call of the driver raises: OverflowError stands for an int past 64 bits, which a check above let through."""
+
+
+def translate(error: sqlite3.Error | sqlite3.Warning | OverflowError, *, writing: bool = False) -> ManystoreError:
     """Give the error to raise. writing: a commit may have been under way, so that its outcome is open."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
@@ -48,7 +52,9 @@ def translate(error: sqlite3.Error | sqlite3.Warning, *, writing: bool = False) 
     return _by_class(error)
 
 
-def _by_class(error: sqlite3.Error | sqlite3.Warning) -> ManystoreError:
+def _by_class(error: sqlite3.Error | sqlite3.Warning | OverflowError) -> ManystoreError:
+    if isinstance(error, OverflowError):
+        return StoreError("an int outside 64 bits reached the database")
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return Closed("the database is closed")
     if isinstance(error, sqlite3.OperationalError) and "unable to open" in str(error):
@@ -58,6 +64,6 @@ def _by_class(error: sqlite3.Error | sqlite3.Warning) -> ManystoreError:
     return StoreError(f"the database refuses the call ({type(error).__name__})")
 
 
-def is_missing_table(error: sqlite3.Error) -> bool:
+def is_missing_table(error: Exception) -> bool:
     """Tell whether a table or a column was not there: then the catalog may have moved on."""
     return isinstance(error, sqlite3.OperationalError) and str(error).startswith(("no such", "table "))

@@ -17,7 +17,7 @@ from .mutation import Mutation
 from .reader import Reader, changed
 from .schemas import Known
 from .step import Retry, Step
-from .translate import is_missing_table, translate
+from .translate import DRIVER_ERRORS, is_missing_table, translate
 
 
 class Writer:
@@ -74,7 +74,7 @@ class Writer:
                 made = cursor.rowcount == 1
         except sqlite3.IntegrityError:
             made = False
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self._connections.drop(connection)
             self._refuse(error, epoch)
         except BaseException:
@@ -88,7 +88,7 @@ class Writer:
             return Written([change.codec.load(rows[0])], 1)
         return Written([None], 1)
 
-    def _refuse(self, error: sqlite3.Error, epoch: str) -> NoReturn:
+    def _refuse(self, error: sqlite3.Error | sqlite3.Warning | OverflowError, epoch: str) -> NoReturn:
         # A table that is not there may be one that the catalog has lost since.
         if is_missing_table(error):
             self._reader.confirm(epoch)
@@ -101,7 +101,7 @@ class Writer:
         except ManystoreError:
             self._roll_back(connection)
             raise
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self._connections.drop(connection)  # which rolls back
             if is_missing_table(error):
                 self._reader.confirm(known.epoch)
@@ -126,7 +126,7 @@ class Writer:
             records = step.run()
         try:
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             raise translate(error, writing=True) from error
         return Written(records, step.trips + 3)
 
@@ -140,7 +140,7 @@ class Writer:
         try:
             if connection.raw.in_transaction:
                 connection.execute("ROLLBACK")
-        except sqlite3.Error:
+        except DRIVER_ERRORS:
             self._connections.drop(connection)
         else:
             self._connections.put(connection)

@@ -13,7 +13,8 @@ import pytest
 
 from manystore import Closed, Conflict, NotADatabase, ProgramTooOld, Unavailable, URLError, col
 from manystore.errors import Corrupted, ManystoreError, OutcomeUnknown, StoreError
-from manystore.query.plan import CATALOG, Claimed, Ordering, Plan, Test
+from manystore.query.plan import CATALOG, Claimed, Ordering, Plan
+from manystore.query.plan import Test as Compare
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
 from manystore.store.url import parse_url
@@ -234,7 +235,7 @@ def every_class(root: type[Exception]) -> list[type[Exception]]:
 CODES = sorted(v for k, v in vars(sqlite3).items() if k.startswith("SQLITE_") and isinstance(v, int) and 0 < v < 100)
 
 
-@pytest.mark.parametrize("cls", [*every_class(sqlite3.Error), sqlite3.Warning])
+@pytest.mark.parametrize("cls", [*every_class(sqlite3.Error), sqlite3.Warning, OverflowError])
 def test_every_error_of_the_driver_is_translated(cls: type[Exception]) -> None:
     for writing in (False, True):
         made = translate(cls("it failed for the row 'secret'"), writing=writing)
@@ -295,7 +296,7 @@ def test_orders_and_cursors_come_from_an_index(shop: Any) -> None:
 def test_a_unique_among_the_live_is_looked_up_in_its_index(shop: Any) -> None:
     collection = shop.collection(shop.Item)
     unique = next(found for found in collection.uniques if found.fields == ("serial",))
-    test = Test("serial", "eq", 0)
+    test = Compare("serial", "eq", 0)
     plan = Plan(collection, Claimed(unique, (test,)), test, None, (Ordering("id"),), 1, codec=shop.codecs[shop.Item])
     for number, deleted in ((1, True), (2, False), (3, True)):
         shop.write(shop.new(shop.Item(id=number, name="x", serial="s", deleted=deleted)))
