@@ -177,10 +177,11 @@ class Reading:
         if isinstance(slots, str):
             raise UsageError("load= takes related fields written on their class, as in load=(Book.author,)")
 
-        def read(cls: type[Any], where: Compare, with_deleted: bool) -> list[Any]:  # noqa: FBT001 - loading.py calls it
+        def read(cls: type[Any], where: Compare, by_key: bool) -> list[Any]:  # noqa: FBT001 - loading.py calls it
             other = self.sibling(cls)
-            soft = with_deleted and other.mapper.live is not None
-            return other.many(other.where([where], "any" if soft else "no"), "load")
+            # A reference may point at a soft-deleted record; and its keys, one a record, bound the read themselves.
+            choice: Deleted = "any" if by_key and other.mapper.live is not None else "no"
+            return other.many(other.where([where], choice), "load", scan=by_key)
 
         load_related(records, slots, self.mapper.cls, read)
 

@@ -11,7 +11,6 @@ from ..store.protocol import Delete
 from .bulk import Bulk
 from .checking import Checking, K, M
 from .reading import Deleted
-from .undo import Undo
 
 
 class Removing(Checking[M, K]):
@@ -80,21 +79,28 @@ class Removing(Checking[M, K]):
             raise type(error)(mapper.name, mapper.key_of(target) if is_record else target) from None
 
     def _soft_delete(self, record: Any) -> None:
-        undo = Undo()
-        for name, value in self._burial().items():
-            undo.put(record, name, value)
+        reading, sets = self._reading, self._burial()
+        mapper = reading.mapper
+        if reading.tx is not None:
+            self._apply(record, sets)
+            return
+        expected = getattr(record, REVISION)
+        if expected is None:
+            raise UsageError(f"{mapper.name}: delete takes a record that was read or created, or a key")
+        patch = mapper.patch(mapper.codec.key(record), sets, expected=expected, require=self._scope_guard())
         try:
-            self._save(record)
-        except BaseException:
-            undo.undo()
-            raise
+            reading.engine.write([patch], "delete")
+        except (NotFound, Conflict) as error:
+            raise type(error)(mapper.name, mapper.key_of(record)) from None
+        for name, value in (*sets.items(), (REVISION, patch.revision)):
+            object.__setattr__(record, name, value)
 
     def _burial(self) -> dict[str, Any]:
         mapper = self._reading.mapper
         return {"deleted": True, **mapper.stamps((*mapper.deleted, *mapper.updated), self._reading.engine.clock)}
 
     def _save(self, record: Any, expected: int | None = None) -> None:
-        """Put a changed record in the store, or in line in a transaction; its stamps are set back when that fails."""
+        """Put a changed record in the store, or in line; its stamps are set back when that fails."""
         reading = self._reading
         mapper = reading.mapper
         require, undo = self._scope_of(record), self._stamp(record)
@@ -118,13 +124,17 @@ class Removing(Checking[M, K]):
             raise
 
     def _apply(self, record: Any, sets: dict[str, Any]) -> M:
-        """Change a record that a transaction holds, and put it in line."""
-        undo = Undo()
+        """Change some fields of a record that a transaction holds, and put it in line.
+
+        Attributes that the caller has changed but not saved stay unwritten: the record is taken as it was read or saved.
+        """
+        reading, mapper = self._reading, self._reading.mapper
+        assert reading.tx is not None
+        sets = {**mapper.stamps(mapper.updated, reading.engine.clock), **sets}
+        state = mapper.codec.copy(reading.tx.state_of(mapper, record))
         for name, value in sets.items():
-            undo.put(record, name, value)
-        try:
-            self._save(record)
-        except BaseException:
-            undo.undo()
-            raise
+            object.__setattr__(state, name, value)
+        reading.tx.save(mapper, record, getattr(record, REVISION), self._scope_of(state), state=state)
+        for name, value in sets.items():
+            object.__setattr__(record, name, value)
         return record  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import AlreadyCommitted, Closed, Conflict, Duplicate, NotFound, UsageError
 from ..model.slotted import REVISION
@@ -50,6 +50,14 @@ class Pending:
     change: Change | None
 
 
+class Seen(NamedTuple):
+    """A record as it was read. state: a copy, since the caller may change the object without saving it."""
+
+    mapper: Mapper
+    revision: int
+    state: Any
+
+
 class Transaction:
     """The memory of one transaction. Belongs to one thread."""
 
@@ -57,7 +65,7 @@ class Transaction:
         self._engine = engine
         self._key = idempotency_key
         self._records: dict[Identity, Any] = {}
-        self._seen: dict[Identity, tuple[Mapper, int]] = {}
+        self._seen: dict[Identity, Seen] = {}
         self._pending: dict[Identity, Pending] = {}
         self._thread = threading.get_ident()
         self._done = False
@@ -82,7 +90,8 @@ class Transaction:
         pending = self._pending.get(identity)
         if pending is None and reading.peeking:
             return None
-        record, state = (pending.record, pending.state) if pending else (self._records.get(identity),) * 2
+        record = pending.record if pending else self._records.get(identity)
+        state = None if record is None else self.state_of(reading.mapper, record)
         if (pending and pending.gone) or (state is not None and not _visible(reading, state, deleted)):
             raise NotFound(reading.mapper.name, reading.mapper.key_of(record))
         return record
@@ -96,8 +105,14 @@ class Transaction:
         identity = (mapper.collection.name, mapper.key_parts(record))
         kept = self._records.setdefault(identity, record)
         if identity not in self._seen and identity not in self._pending:
-            self._seen[identity] = (mapper, getattr(record, REVISION))
+            self._seen[identity] = Seen(mapper, getattr(record, REVISION), mapper.codec.copy(record))
         return kept
+
+    def state_of(self, mapper: Mapper, record: Any) -> Any:
+        """Give a record as it was read or last saved here; as it is, when it came from elsewhere."""
+        identity = (mapper.collection.name, mapper.key_parts(record))
+        known = self._pending.get(identity) or self._seen.get(identity)
+        return record if known is None else known.state
 
     def pending_in(self, mapper: Mapper) -> int:
         """Count the changes of one collection that are waiting."""
@@ -157,11 +172,20 @@ class Transaction:
             self._pending[identity] = Pending(mapper, record, state, None, False, change)
         self._records[identity] = record
 
-    def save(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
-        """Put a changed record in line. expected: the revision that the object, or the caller, names."""
+    def save(
+        self,
+        mapper: Mapper,
+        record: Any,
+        expected: int | None,
+        require: tuple[tuple[str, Any], ...],
+        *,
+        state: Any = None,
+    ) -> None:
+        """Put a changed record in line. expected: the revision named; state: what to write, if not the object."""
         self._check_open()
         identity = (mapper.collection.name, mapper.key_parts(record))
-        state = mapper.codec.copy(record)
+        if state is None:
+            state = mapper.codec.copy(record)
         there = self._pending.get(identity)
         if there is not None and there.gone:
             raise Conflict(mapper.name, mapper.key_of(record))
@@ -172,7 +196,7 @@ class Transaction:
             if base is None:
                 raise UsageError(f"{mapper.name}: save takes a record that was read or created; use create or upsert")
             seen = self._seen.get(identity)
-            if (seen is not None and seen[1] != base) or (there is not None and expected not in (None, base)):
+            if (seen is not None and seen.revision != base) or (there is not None and expected not in (None, base)):
                 raise Conflict(mapper.name, mapper.key_of(record))
             change = mapper.replace(state, base, require)
         based = there.expected if there is not None else expected
@@ -226,8 +250,8 @@ class Transaction:
 
     def _checks(self) -> list[Change]:
         return [
-            Check(mapper.collection, mapper.codec.bind_key(identity[1]), revision)
-            for identity, (mapper, revision) in self._seen.items()
+            Check(seen.mapper.collection, seen.mapper.codec.bind_key(identity[1]), seen.revision)
+            for identity, seen in self._seen.items()
             if identity not in self._pending
         ]
 

@@ -156,7 +156,8 @@ class Writing(Removing[M, K]):
                 codec.check(spec, value)
         if reading.tx is not None:
             record = reading.one(key, "increment")
-            return self._apply(record, {spec.name: self._stepped(spec, getattr(record, spec.name), by, low, high)})
+            there = getattr(reading.tx.state_of(mapper, record), spec.name)
+            return self._apply(record, {spec.name: self._stepped(spec, there, by, low, high)})
         step = Step(spec.name, *(codec.dump(spec.name, value) for value in (by, low, high)))
         sets = mapper.stamps(mapper.updated, reading.engine.clock)
         bound = codec.bind_key(mapper.key_values(key))

@@ -28,6 +28,7 @@ from .protocol import (
     Key,
     Page,
     Put,
+    Range,
     Same,
     Span,
     Values,
@@ -84,14 +85,9 @@ class Memory:
         with self.lock:
             if epoch is not None and epoch != self._epoch:
                 raise EpochChanged("the catalog changed since the write was made")
-            for place, check in enumerate(checks):
-                if check.__class__ is Absent:
-                    # The commonest check, without a call.
-                    held = spaces.get(check.key[0])
-                    if held is not None and check.key[1] in held:
-                        return place
-                elif not self._holds(check):
-                    return place
+            failing = self._failing(checks)
+            if failing is not None:
+                return failing
             for space, name in deletes:
                 if space in spaces:
                     spaces[space].pop(name, None)
@@ -117,14 +113,24 @@ class Memory:
         names = held.irange(span.low, span.high, inclusive=(True, False), reverse=reverse)
         return list(names if limit is None else islice(names, limit))
 
-    def _holds(self, check: Check) -> bool:
-        if isinstance(check, (Same, Absent, Exists)):
+    def _failing(self, checks: Sequence[Check]) -> int | None:
+        spaces = self._spaces
+        for place, check in enumerate(checks):
+            if isinstance(check, Absent):
+                # The commonest check, without a call.
+                held = spaces.get(check.key[0])
+                if held is not None and check.key[1] in held:
+                    return place
+            elif not self._holds(check):
+                return place
+        return None
+
+    def _holds(self, check: Same | Exists | Empty | Range) -> bool:
+        if isinstance(check, (Same, Exists)):
             space, name = check.key
             held = self._spaces.get(space)
-            if not isinstance(check, Same):
-                return (held is not None and name in held) is isinstance(check, Exists)
             value = None if held is None else held.get(name)
-            return value is not None and token_of(value) == check.token
+            return value is not None and (isinstance(check, Exists) or token_of(value) == check.token)
         if isinstance(check, Empty):
             return not self._names(Span(check.space, check.prefix, after_all(check.prefix)), 1)
         return self._names(check.span, len(check.seen) + 1) == list(check.seen)
