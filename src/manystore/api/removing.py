@@ -126,7 +126,7 @@ class Removing(Checking[M, K]):
     def _apply(self, record: Any, sets: dict[str, Any]) -> M:
         """Change some fields of a record that a transaction holds, and put it in line.
 
-        Attributes that the caller has changed but not saved stay unwritten: the record is taken as it was read or saved.
+        Attributes that were changed but not saved stay unwritten: the record is taken as it was read or saved.
         """
         reading, mapper = self._reading, self._reading.mapper
         assert reading.tx is not None

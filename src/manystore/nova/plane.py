@@ -27,7 +27,7 @@ from .trace import Row
 _SMALL = 200  # instances at once: with fewer nothing is refused
 _ROOM, _ADDRESSES = 96, 94  # percent of its peak that there is for a large trace
 _TIGHT_EVERY = 10  # each so-manyth project gets three quarters of its peak
-_HOST_VCPUS = 128
+_HOST_VCPUS = 256
 _BATCHES_PER_PROJECT = 20
 _PREFIXES = (24, 22)  # of networks: the small one when it holds the whole pool
 _LOWEST_RESERVED = 2

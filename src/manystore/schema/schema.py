@@ -183,8 +183,12 @@ def _differences(name: str, mine: dict[str, Any], theirs: dict[str, Any]) -> lis
             names = [n for n in (*left, *(n for n in right if n not in left)) if left.get(n) != right.get(n)]
             found.append(f"{name}: {part} differ ({', '.join(names) if names else 'in their order'})")
         else:
-            found.append(f"{name}: {part} is {here!r}, there {there!r}")
+            found.append(f"{name}: {part} is {_shown(here)}, there {_shown(there)}")
     return found
+
+
+def _shown(part: Any) -> str:
+    return ", ".join(part) if isinstance(part, (list, tuple)) else str(part)
 
 
 def _by_first(parts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -180,14 +180,10 @@ class OraclePlayer:
     def delete_kept(self, place: int) -> Answer:
         """Delete what was kept, if it is unchanged."""
         table, row = self.kept[place]
-        definition, revision = self.oracle.definitions[table], row[oracle.REVISION]
-        there = self.oracle.rows[table].get(definition.key_of(row))
-        verb: Literal["replace", "delete"] = "replace" if definition.soft else "delete"
-        if there is not None or definition.soft:
-            sets = {**row, **BURIED} if definition.soft else {}
-            self.oracle.write([oracle.Change(verb, definition, definition.key_of(row), sets, revision)])
-        else:
-            self.oracle.get(table, definition.key_of(row))
+        definition = self.oracle.definitions[table]
+        verb: Literal["patch", "delete"] = "patch" if definition.soft else "delete"
+        sets = BURIED if definition.soft else {}
+        self.oracle.write([oracle.Change(verb, definition, definition.key_of(row), sets, row[oracle.REVISION])])
 
     def purge(self, table: str, key: Key) -> Answer:
         """Purge by key."""

@@ -61,7 +61,7 @@ class _Claims:
             elif now[key] is not None:
                 raise Duplicate(touched.upkeep.model, claim.unique.fields)
             now[key] = touched.name
-        if held is not None and now[claim.space, held] == touched.name:
+        if held is not None:
             now[claim.space, held] = None
 
     def _ask(self, touched: Touched, claim: Claim, wanted: Key) -> None:

@@ -22,6 +22,7 @@ from .entries import Pointer, Raw, Upkeep, Watched
 from .protocol import Absent, Check, Exists, Key, KeyValue, Page, Put, Same, Span, token_of
 from .shape import Keeper, Shape, decoded
 
+CHANGED = "the catalog changed since the write was made"
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _RANKS: dict[type[Any], int] = {Expect: 0, Delete: 1, Replace: 2, Patch: 2, Insert: 3}
 
@@ -68,7 +69,15 @@ class Step:
         "kv", "nulled", "puts", "stored", "trips", "written",
     )  # fmt: skip
 
-    def __init__(self, kv: KeyValue, keeper: Keeper, changes: Sequence[Change], *, is_thorough: bool) -> None:
+    def __init__(
+        self,
+        kv: KeyValue,
+        keeper: Keeper,
+        changes: Sequence[Change],
+        stored: dict[Key, bytes | None],
+        *,
+        is_thorough: bool,
+    ) -> None:
         self.kv = kv
         self.keeper = keeper
         self.changes = changes
@@ -78,7 +87,7 @@ class Step:
         self.checks: list[Check] = []
         self.puts: list[Put] = []
         self.deletes: list[Key] = []
-        self.stored: dict[Key, bytes | None] = {}
+        self.stored = stored  # what was read
         self.by_key: dict[Key, Touched] = {}
         self.gone: list[Touched] = []  # by a Delete or a rule
         self.nulled: list[Touched] = []
@@ -116,7 +125,7 @@ class Step:
 
     def _believe(self, epoch: str) -> None:
         if epoch != self.keeper.epoch:
-            raise EpochChanged("the catalog changed since the write was made")
+            raise EpochChanged(CHANGED)
 
     # --- the changes ---
 

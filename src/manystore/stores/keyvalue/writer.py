@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...errors import NotFound, OutOfBounds, Unavailable, WriteRefused
+from ...errors import EpochChanged, NotFound, OutOfBounds, Unavailable, WriteRefused
 from ...schema.encoding import NONE
-from ...store.protocol import Change, Insert, Written
+from ...store.protocol import Change, Insert, Replace, Written
 from .claim import judge_claims
-from .protocol import Absent, Check, Exists, KeyValue, Put
+from .protocol import Absent, Check, Exists, Key, KeyValue, Put, Same, token_of
 from .referrers import Referrers
 from .shape import Keeper
-from .step import Raced, Step
+from .step import CHANGED, Raced, Step
 
 _TRIES = 100
 
@@ -22,12 +22,19 @@ _TRIES = 100
 def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change]) -> Written:
     """Carry out all changes in one commit, or raise what store/protocol.py says."""
     trips, is_thorough = 0, False
-    if len(changes) == 1 and isinstance(changes[0], Insert):
-        trips, is_thorough = 1, True
-        if _insert(kv, keeper, changes[0]):
-            return Written([None], trips)
+    stored: dict[Key, bytes | None] = {}
+    if len(changes) == 1:
+        alone = changes[0]
+        if isinstance(alone, Insert):
+            trips, is_thorough = 1, True
+            if _insert(kv, keeper, alone):
+                return Written([None], trips)
+        elif isinstance(alone, Replace) and not alone.require:
+            trips, is_done = _replace(kv, keeper, alone, stored)
+            if is_done:
+                return Written([None], trips)
     for _ in range(_TRIES):
-        step = Step(kv, keeper, changes, is_thorough=is_thorough)
+        step = Step(kv, keeper, changes, stored, is_thorough=is_thorough)
         try:
             _prepare(step)
         except Raced:
@@ -42,7 +49,7 @@ def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change]) -> Written:
         trips += step.trips
         if is_done:
             return Written(step.results(), trips)
-        is_thorough = True
+        is_thorough, stored = True, {}
     raise Unavailable(f"other writers were faster {_TRIES} times; nothing was written")
 
 
@@ -65,6 +72,27 @@ def _insert(kv: KeyValue, keeper: Keeper, change: Insert) -> bool:
                 checks.append(Exists((pointer.targets, target)))
             puts.append((pointer.space, target + pointer.tail + name, b""))
     return kv.commit(checks, puts, (), epoch=keeper.epoch) is None
+
+
+def _replace(kv: KeyValue, keeper: Keeper, change: Replace, stored: dict[Key, bytes | None]) -> tuple[int, bool]:
+    """Try to write one record anew that moves nothing; give the trips, and whether it is done.
+
+    What was read is left in stored, for the Step that goes on when it is not done.
+    """
+    shape = keeper.shape(change.collection)
+    key = (shape.space, shape.name(change.values))
+    got = kv.get((key,))
+    if got.epoch != keeper.epoch:
+        raise EpochChanged(CHANGED)
+    data = got.values[0]
+    token = f"{change.expected:016x}"
+    if data is not None and token_of(data) == token:
+        new, was, will = shape.replaced(data, change.values, (f"{change.revision:016x}", token))
+        if was == will:
+            is_done = kv.commit((Same(key, token),), ((*key, new),), (), epoch=keeper.epoch) is None
+            return 2, is_done
+    stored[key] = data
+    return 1, False
 
 
 def _prepare(step: Step) -> None:

@@ -28,11 +28,12 @@ class Operands:
         lists = set(selects.lists)
         found = [(p, self._dump_of[name]) for p, name in selects.fields.items() if p not in lists]
         self.dumps: list[tuple[int, Dump]] = [(param, dump) for param, dump in found if dump is not None]
+        self.parameters = selects.parameters
         self.is_flat = not selects.lists and not selects.prefixes
 
     def bound(self, values: Sequence[Any]) -> list[Any]:
         """Bind the operands; each `in` is left as it is."""
-        pool = list(values)
+        pool = list(values[: self.parameters])
         for param, dump in self.dumps:
             pool[param] = dump(pool[param])
         return pool

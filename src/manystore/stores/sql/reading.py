@@ -61,7 +61,7 @@ class Reading:
     def point(self, values: Values, epoch: str) -> tuple[str, tuple[Any, ...]]:
         """Give the text and the parameters of a read by a key or a unique."""
         assert self._point is not None
-        pool = [epoch, None, None, *values]
+        pool = [epoch, None, None, *values[: self.operands.parameters]]
         for param, dump in self.operands.dumps:
             pool[3 + param] = dump(pool[3 + param])
         return self._point.text, self._point.bind(pool)

@@ -52,7 +52,8 @@ class Selects:
         self._access = access_condition(plan.access)
         self.presorted = plan.presorted >= len(plan.order)
         operands = [test for test in tests(plan.where) if test.param >= 0]
-        self.parameters = len(operands)
+        # The planner may have left tests out, as of what is always true; their operands come all the same.
+        self.parameters = max((test.param for test in operands), default=-1) + 1
         self.fields = {test.param: test.field for test in operands}
         self.lists = [test.param for test in operands if test.op in ("in", "not_in")]
         self.prefixes = [test.param for test in operands if test.op in ("prefix", "not_prefix")]

@@ -23,6 +23,7 @@ from .schemas import Known
 from .translate import translate
 
 Place: TypeAlias = tuple[str, Values]  # a record: its collection's name and its key
+Pair: TypeAlias = tuple[Collection, Values]
 
 
 class Retry(Exception):
@@ -45,7 +46,7 @@ class Step:
         self._schema: Schema = known.schema
         self._changes = changes
         self._named: set[Place] = set()
-        self._pointing: set[tuple[str, Values, str]] = set()  # named records that referred to a deleted one before
+        self._pointing: set[tuple[str, Values, str, Any]] = set()  # named records that referred to one that goes
         self._unmade: set[Place] = set()  # what a unique refused: as good as made when references are looked at
         self._gone: set[Place] = set()  # by a Delete or by on_delete
         self._refused: ManystoreError | None = None
@@ -65,7 +66,9 @@ class Step:
             self._change(change, self._of(change).delete(change))
             self._gone.add(self._place(change))
         deleted = [(c.collection, c.key) for c in gone if self._of(c).referrers]
-        self._follow(deleted, self._named)
+        if deleted and len(self._named) > len(gone):
+            self._look(deleted)
+        deleted = self._follow(deleted)
         for at, change in numbered:
             if isinstance(change, (Replace, Patch)):
                 self._update(at, change)
@@ -151,43 +154,61 @@ class Step:
         except sqlite3.IntegrityError as error:
             raise Retry from error
 
-    def _follow(self, deleted: list[tuple[Collection, Values]], spared: set[Place]) -> None:
-        """Carry out on_delete for the referrers of deleted records, and of those that go with them.
+    def _look(self, deleted: Sequence[Pair]) -> None:
+        """Note which of the records that this step names refer, before its changes, to what goes or may go.
 
-        The records that this step names are spared until their own changes are made, and noted.
+        What is not noted and refers to such a record in the end has been pointed at it by this step.
         """
-        for target, key in deleted:  # grows on the way
+        below, seen = list(deleted), set[Place]()
+        for target, key in below:  # grows on the way
             for child, reference in self._schema.referrers(target.name):
-                few = -1 if reference.on_delete != "restrict" else 1 + len(spared)
+                for found in self._rows(self._known.mutation(child).referring(reference, key[0], -1)):
+                    place = (child.name, found)
+                    if place in self._named:
+                        self._pointing.add((*place, reference.field, key[0]))
+                    if reference.on_delete == "cascade" and place not in seen:
+                        seen.add(place)
+                        below.append((child, found))
+
+    def _follow(self, deleted: Sequence[Pair], *, late: bool = False) -> list[Pair]:
+        """Carry out on_delete for the referrers of deleted records, and of those that go with them; give them all.
+
+        The records that this step names are spared until their own changes are made (late).
+        """
+        gone = list(deleted)
+        for target, key in gone:  # grows on the way
+            for child, reference in self._schema.referrers(target.name):
+                if reference.on_delete == "restrict":
+                    continue
                 mutation = self._known.mutation(child)
-                for found in self._rows(mutation.referring(reference, key[0], few)):
-                    if (child.name, found) in spared:
-                        self._pointing.add((child.name, found, reference.field))
-                    elif reference.on_delete == "cascade":
+                for found in self._rows(mutation.referring(reference, key[0], -1)):
+                    place = (child.name, found)
+                    if place in self._named and not (late and self._pointed(place, reference, key)):
+                        continue
+                    if reference.on_delete == "cascade":
                         self._rows(mutation.delete(Delete(child, found)))
-                        deleted.append((child, found))
-                        self._gone.add((child.name, found))
-                    elif reference.on_delete == "set_null":
+                        gone.append((child, found))
+                        self._gone.add(place)
+                    else:
                         # What a change of this step made keeps that change's revision.
-                        anew = None if (child.name, found) in self._named else random.getrandbits(63)
+                        anew = None if place in self._named else random.getrandbits(63)
                         self._rows(mutation.clear(reference, found, anew))
+        return gone
 
-    def _restrict(self, deleted: list[tuple[Collection, Values]]) -> None:
+    def _pointed(self, place: Place, reference: Reference, key: Values) -> bool:
+        """Tell whether a record that this step names referred to another before, and has not been refused since."""
+        return place not in self._unmade and (*place, reference.field, key[0]) in self._pointing
+
+    def _restrict(self, deleted: Sequence[Pair]) -> None:
         """Raise Restricted for a referrer that is left, once on_delete has reached those that this step changed."""
-        late = [(target, key) for target, key in deleted]
-        newly = {place for place in self._named if place not in {(name, key) for name, key, _ in self._pointing}}
-        self._follow(late, newly | self._unmade)
-        for target, key in late:
+        for target, key in self._follow(deleted, late=True):
             for child, reference in self._schema.referrers(target.name):
-                rows = self._rows(self._known.mutation(child).referring(reference, key[0], 1 + len(self._named)))
-                if reference.on_delete == "restrict" and any(self._restricts(child, row, reference) for row in rows):
-                    raise Restricted(target.model, f"{child.model}.{reference.field}")
-
-    def _restricts(self, child: Collection, key: Values, reference: Reference) -> bool:
-        place = (child.name, key)
-        if place in self._unmade:
-            return False
-        return place not in self._named or (*place, reference.field) in self._pointing
+                if reference.on_delete != "restrict":
+                    continue
+                for found in self._rows(self._known.mutation(child).referring(reference, key[0], 1 + len(self._named))):
+                    place = (child.name, found)
+                    if place not in self._named or self._pointed(place, reference, key):
+                        raise Restricted(target.model, f"{child.model}.{reference.field}")
 
     def _check_references(self) -> None:
         seen: set[Place] = set()
@@ -207,7 +228,8 @@ class Step:
         if isinstance(change, Check):
             return True
         place = self._place(change)
-        return place in self._gone or (pointed in self._gone and (*place, reference.field) in self._pointing)
+        pointer = (*place, reference.field, pointed[1][0])
+        return place in self._gone or (pointed in self._gone and pointer in self._pointing)
 
 
 def _references(change: Change) -> Iterator[tuple[Reference, Any]]:

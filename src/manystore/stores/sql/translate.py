@@ -30,7 +30,7 @@ _UNAVAILABLE = {
 
 
 DRIVER_ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError)
-"""All that a call of the driver raises: OverflowError stands for an int past 64 bits, which a check above let through."""
+"""All that a call of the driver raises. OverflowError: an int past 64 bits, which a check above let through."""
 
 
 def translate(error: sqlite3.Error | sqlite3.Warning | OverflowError, *, writing: bool = False) -> ManystoreError:

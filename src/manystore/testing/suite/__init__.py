@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from .test_catalog import *
 from .test_errors import *
+from .test_load import *
+from .test_observability import *
 from .test_paging import *
 from .test_projection import *
 from .test_queries import *

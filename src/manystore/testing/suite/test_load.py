@@ -66,7 +66,9 @@ def catalogued(library: Library) -> Library:
 
 def test_a_slot_that_was_not_asked_for_is_not_loaded(catalogued: Library) -> None:
     book = catalogued.book.get("b0")
-    with pytest.raises(NotLoaded, match=r"Book\.author is not loaded; ask for it with load=\(Book\.author,\)") as caught:
+    with pytest.raises(
+        NotLoaded, match=r"Book\.author is not loaded; ask for it with load=\(Book\.author,\)"
+    ) as caught:
         _ = book.author
     assert isinstance(caught.value, AttributeError)
     assert not hasattr(book, "copies")

@@ -140,6 +140,18 @@ def test_in_on_keys_and_on_an_index(samples: Samples) -> None:
     assert [s.id for s in samples.sample.find(col(Sample.whole).in_([3, 0]), order_by=desc(Sample.id), limit=3)] == [7, 6, 1]
 
 
+def test_a_part_that_is_always_or_never_true(samples: Samples) -> None:
+    samples.sample.create_all([Sample(id=n, whole=n) for n in range(4)])
+    never, some = col(Sample.text).in_([]), (col(Sample.whole) < 1) | (col(Sample.whole) >= 3)
+    assert [s.id for s in samples.sample.find(~(never & some), scan=True)] == [0, 1, 2, 3]
+    assert [s.id for s in samples.sample.find(never | some)] == [0, 3]
+    assert [s.id for s in samples.sample.find(~(never & some), col(Sample.whole) > 1)] == [2, 3]
+    assert samples.sample.find(never & some) == []
+    page = samples.sample.find(~(never & some), limit=2, order_by=asc(Sample.ratio), scan=True)
+    rest = samples.sample.find(~(never & some), limit=9, order_by=asc(Sample.ratio), after=page[-1], scan=True)
+    assert [s.id for s in (*page, *rest)] == [0, 1, 2, 3]
+
+
 def test_limit(samples: Samples) -> None:
     samples.sample.create_all([Sample(id=n, whole=1) for n in range(5)])
     for limit in (0, 1, 4, 5, 6):

@@ -2,10 +2,60 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
-from manystore import Conflict, MissingReference, NotFound, Restricted, col
+from manystore import (
+    Conflict,
+    Database,
+    MissingReference,
+    NotFound,
+    Repository,
+    Restricted,
+    WriteRefused,
+    col,
+    field,
+    model,
+    ref,
+)
 from manystore.testing.models import Author, Book, Cloud, Copy, Folder, Host, Library, Reader, Server, Volume
+from manystore.testing.provision import Place
+
+
+@model
+class Node:
+    """What edges run between."""
+
+    name: str = field(key=True)
+
+
+@model
+class Edge:
+    """Refers to one model three times, each with another rule."""
+
+    id: int = field(key=True)
+    source: str | None = ref(Node.name, default=None, on_delete="cascade")
+    target: str | None = ref(Node.name, default=None, on_delete="set_null")
+    kept_by: str | None = ref(Node.name, default=None, index=True)
+    label: str | None = field(default=None, unique=True)
+
+
+class Graph(Database):
+    """Nodes and edges."""
+
+    node: Repository[Node, str]
+    edge: Repository[Edge, int]
+
+
+@pytest.fixture
+def graph(place: Place) -> Graph:
+    """Nodes a to d."""
+    made = place.connect(Graph)
+    made.node.create_all([Node(name=name) for name in "abcd"])
+    return made
 
 
 @pytest.fixture
@@ -170,3 +220,190 @@ def test_delete_where_takes_parents_with_their_children_in_one_step(library: Lib
         library.folder.create(Folder(path=f"p{n}/c", parent=f"p{n}"))
     assert library.folder.delete_where(col(Folder.parent).is_(None)) == 5
     assert library.folder.find(limit=9) == []
+
+
+# --- several references, and several rules in one step ---------------------------------------------------------------
+
+
+def test_each_reference_has_its_own_rule(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="a", target="b", kept_by="c"))
+    graph.node.delete("b")
+    assert graph.edge.get(1).target is None
+    with pytest.raises(Restricted) as caught:
+        graph.node.delete("c")
+    assert caught.value.by == "Edge.kept_by"
+    graph.node.delete("a")
+    assert graph.edge.find(scan=True) == []
+    graph.node.delete("c")
+
+
+def test_two_references_to_one_record(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="a", target="a"))
+    graph.edge.create(Edge(id=2, source="b", target="a"))
+    graph.node.delete("a")
+    assert [(e.id, e.source, e.target) for e in graph.edge.find(scan=True)] == [(2, "b", None)]
+
+
+def test_a_record_that_goes_with_its_target_does_not_hold_it_as_well(graph: Graph) -> None:
+    # Rules are judged on the state after the step: what a cascade takes refers to nothing any more.
+    graph.edge.create(Edge(id=1, source="a", kept_by="a"))
+    try:
+        graph.node.delete("a")
+    except Restricted:
+        assert graph.edge.get(1).source == graph.node.get("a").name
+    else:
+        assert graph.edge.find(scan=True) == []
+
+
+def test_two_targets_are_deleted_in_one_step(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="a", target="b"))
+    graph.edge.create(Edge(id=2, source="c", target="a"))
+    graph.edge.create(Edge(id=3, source="c", target="b"))
+    with graph.transaction() as tx:
+        tx.node.delete("a")
+        tx.node.delete("b")
+    assert [(e.id, e.source, e.target) for e in graph.edge.find(scan=True)] == [(2, "c", None), (3, "c", None)]
+
+
+def test_the_first_missing_reference_in_declared_order_is_named(graph: Graph) -> None:
+    with pytest.raises(MissingReference) as caught:
+        graph.edge.create(Edge(id=1, source="x", target="y", kept_by="z"))
+    assert (caught.value.model, caught.value.field) == ("Edge", "source")
+    with pytest.raises(MissingReference) as caught:
+        graph.edge.create(Edge(id=1, source="a", target="b", kept_by="z"))
+    assert caught.value.field == "kept_by"
+
+
+def test_a_missing_reference_comes_before_a_taken_unique(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, label="l"))
+    with pytest.raises(MissingReference):
+        graph.edge.create(Edge(id=2, label="l", source="none"))
+
+
+def test_a_cascade_frees_uniques_for_the_same_step(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="a", label="l"))
+    with graph.transaction() as tx:
+        tx.edge.create(Edge(id=2, source="b", label="l"))
+        tx.node.delete("a")
+    assert [(e.id, e.label) for e in graph.edge.find(col(Edge.label) == "l")] == [(2, "l")]
+
+
+def test_a_record_changed_and_set_to_null_in_one_step(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="b", target="a"))
+    with graph.transaction() as tx:
+        changed = tx.edge.update(1, col(Edge.label).to("changed"))
+        tx.node.delete("a")
+    stored = graph.edge.get(1)
+    assert (stored.label, stored.target) == ("changed", None)
+    with pytest.raises(MissingReference):
+        graph.edge.save(changed)  # it still says "a"
+
+
+def test_a_record_changed_and_cascaded_away_in_one_step(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="a", label="l"))
+    with graph.transaction() as tx:
+        tx.edge.update(1, col(Edge.label).to("changed"))
+        tx.node.delete("a")
+    assert graph.edge.find(scan=True) == []
+    graph.edge.create(Edge(id=2, label="l"))
+    graph.edge.create(Edge(id=3, label="changed"))
+
+
+def test_a_record_pointed_at_a_new_one_while_the_old_one_goes(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="a", target="a", kept_by="a"))
+    with graph.transaction() as tx:
+        tx.node.create(Node(name="z"))
+        edge = tx.edge.get(1)
+        edge.source = edge.target = edge.kept_by = "z"
+        tx.edge.save(edge)
+        tx.node.delete("a")
+    stored = graph.edge.get(1)
+    assert (stored.source, stored.target, stored.kept_by) == ("z", "z", "z")
+    graph.edge.save(edge)
+
+
+@pytest.mark.parametrize("rule", ["source", "target", "kept_by"])
+@pytest.mark.parametrize("there", [True, False], ids=["changed", "made"])
+def test_whatever_the_rule_nothing_may_newly_point_at_what_goes(graph: Graph, rule: str, *, there: bool) -> None:
+    if there:
+        graph.edge.create(Edge(id=1))
+    with pytest.raises(MissingReference) as caught, graph.transaction() as tx:
+        edge = tx.edge.get(1) if there else Edge(id=1)
+        setattr(edge, rule, "a")
+        if there:
+            tx.edge.save(edge)
+        else:
+            tx.edge.create(edge)
+        tx.node.delete("a")
+    assert caught.value.field == rule
+    assert graph.node.get("a").name == "a"
+
+
+def test_a_cascade_goes_through_records_that_the_step_changes(library: Library) -> None:
+    for path in ("a", "a/b", "a/b/c", "a/b/c/d", "a/b/e"):
+        library.folder.create(Folder(path=path, parent=path.rpartition("/")[0] or None))
+    with library.transaction() as tx:
+        for path in ("a/b", "a/b/c"):
+            tx.folder.save(tx.folder.get(path))
+        tx.folder.update("a/b/e", col(Folder.parent).to(None))
+        tx.folder.delete("a")
+    assert [f.path for f in library.folder.find(scan=True)] == ["a/b/e"]
+
+
+@pytest.mark.parametrize("rule", ["source", "target", "kept_by"])
+def test_moving_from_one_that_goes_to_another_that_goes_is_missing_it(graph: Graph, rule: str) -> None:
+    edge = Edge(id=1)
+    setattr(edge, rule, "a")
+    graph.edge.create(edge)
+    with pytest.raises(MissingReference) as caught, graph.transaction() as tx:
+        setattr(edge, rule, "b")
+        tx.edge.save(edge)
+        tx.node.delete("a")
+        tx.node.delete("b")
+    assert caught.value.field == rule
+
+
+def test_a_target_deleted_and_made_again_in_one_step_is_still_there(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, source="a", target="a", kept_by="a"))
+    with graph.transaction() as tx:
+        tx.node.delete("a")
+        tx.node.create(Node(name="a"))
+    assert graph.edge.get(1).source == "a"
+
+
+def test_a_changed_target_keeps_its_referrers(graph: Graph) -> None:
+    graph.edge.create(Edge(id=1, kept_by="a"))
+    graph.node.save(graph.node.get("a"))
+    with pytest.raises(Restricted):
+        graph.node.delete("a")
+    graph.edge.update(1, col(Edge.kept_by).to("b"))
+    graph.node.delete("a")
+
+
+def test_a_target_and_its_referrers_at_once_leave_no_orphan(place: Place, graph: Graph) -> None:
+    other = place.connect(Graph)
+    for n in range(12):
+        name = f"n{n}"
+        graph.node.create(Node(name=name))
+        outcome = _race(partial(other.edge.create, Edge(id=n, kept_by=name)), partial(graph.node.delete, name))
+        assert outcome in (["done", "Restricted"], ["MissingReference", "done"])
+        assert graph.node.exists(col(Node.name) == name) == graph.edge.exists(col(Edge.id) == n)
+
+
+def _race(*calls: Callable[[], object]) -> list[str]:
+    """Run calls at once, each in a thread of its own; give "done" or the name of the refusal of each."""
+    outcome = ["nothing"] * len(calls)
+
+    def run(place: int, call: Callable[[], object]) -> None:
+        try:
+            call()
+            outcome[place] = "done"
+        except WriteRefused as error:
+            outcome[place] = type(error).__name__
+
+    threads = [threading.Thread(target=run, args=numbered) for numbered in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcome

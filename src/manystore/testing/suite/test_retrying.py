@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -75,9 +76,9 @@ def test_retrying_gives_up_at_its_deadline(place: Place, library: Library, borro
         _disturb(library)
 
     with pytest.raises(Conflict):
-        mine.retrying(run, deadline=0.5)
-    assert 2 < len(pauses)
-    assert sum(pauses) < 0.5
+        mine.retrying(run, deadline=2.0)
+    assert len(pauses) > 2
+    assert sum(pauses) < 2.0
     pauses.clear()
     with pytest.raises(Conflict):
         mine.retrying(run, deadline=0.0)
@@ -85,7 +86,8 @@ def test_retrying_gives_up_at_its_deadline(place: Place, library: Library, borro
 
 
 def test_an_error_over_stale_reads_is_a_conflict(place: Place, library: Library, borrower: Reader) -> None:
-    mine = place.connect(Library, wait=lambda _: None)
+    pauses: list[float] = []
+    mine = place.connect(Library, wait=pauses.append)
     tries = 0
 
     def run(tx: Library) -> str:
@@ -100,7 +102,7 @@ def test_an_error_over_stale_reads_is_a_conflict(place: Place, library: Library,
         return reader.card
 
     assert mine.retrying(run) == "100"
-    assert tries == 2
+    assert (tries, len(pauses)) == (2, 1)
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), NotFound("Reader", 99), UsageError("mine")])
@@ -138,7 +140,7 @@ def test_retrying_adds_up_what_several_threads_write(place: Place, library: Libr
         except Exception as error:  # noqa: BLE001 - it is asserted on in the test's own thread
             failed.append(error)
 
-    _together([lambda db=db: work(db) for db in databases for _ in range(2)])
+    _together([partial(work, db) for db in databases for _ in range(2)])
     assert failed == []
     assert library.reader.get(borrower.id).card == "40"
 
@@ -221,6 +223,7 @@ def narrow(place: Place) -> Library:
 
 
 def test_too_many_operations_are_refused_before_anything_is_sent(narrow: Library, place: Place) -> None:
+    before = 0
     with pytest.raises(TooLarge) as caught, narrow.transaction() as tx:
         for n in range(40):
             tx.folder.create(Folder(path=str(n)))
@@ -233,6 +236,7 @@ def test_too_many_operations_are_refused_before_anything_is_sent(narrow: Library
 
 def test_too_many_bytes_are_refused_before_anything_is_sent(narrow: Library, place: Place) -> None:
     narrow.author.create(Author(name="a"))
+    before = 0
     with pytest.raises(TooLarge) as caught, narrow.transaction() as tx:
         tx.book.create(Book(isbn="1", title="t", author_id=1, extra={"text": "x" * 3000}))
         tx.book.create(Book(isbn="2", title="t", author_id=1, extra={"text": "x" * 3000}))
@@ -254,9 +258,10 @@ def test_reads_count_towards_the_limit(narrow: Library) -> None:
 def test_one_record_over_the_limit_is_refused_outside_too(narrow: Library) -> None:
     narrow.author.create(Author(name="a"))
     wide = Book(isbn="1", title="t", author_id=1, extra={"text": "x" * 6000})
-    for create in (narrow.book.create, lambda book: narrow.book.create_all([book])):
-        with pytest.raises(TooLarge):
-            create(wide)
+    with pytest.raises(TooLarge):
+        narrow.book.create(wide)
+    with pytest.raises(TooLarge):
+        narrow.book.create_all([wide])
     assert narrow.book.count(scan=True) == 0
 
 
@@ -300,7 +305,7 @@ def test_a_transaction_belongs_to_one_thread(library: Library, borrower: Reader)
             lambda: tx.reader.create(Reader(name="no")),
             lambda: tx.reader.delete(borrower),
         ]
-        _together([lambda call=call: elsewhere(call) for call in calls])
+        _together([partial(elsewhere, call) for call in calls])
         assert len(caught) == len(calls)
         tx.reader.update(borrower.id, col(Reader.name).to("here"))
     assert [r.name for r in library.reader.find(scan=True)] == ["here"]
@@ -312,7 +317,7 @@ def test_after_its_end_a_transaction_is_closed(library: Library, borrower: Reade
     with pytest.raises(ZeroDivisionError), library.transaction() as broken:
         _ = 1 // 0
     for ended in (tx, broken):
-        for call in (
+        calls: list[Callable[[Library], object]] = [
             lambda db: db.reader.get(borrower.id),
             lambda db: db.reader.find(scan=True),
             lambda db: db.reader.count(scan=True),
@@ -321,7 +326,8 @@ def test_after_its_end_a_transaction_is_closed(library: Library, borrower: Reade
             lambda db: db.reader.delete(borrower.id),
             lambda db: db.peek.reader.get(borrower.id),
             lambda db: db.reader.delete_where(everything(), scan=True),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(Closed):
                 call(ended)
     assert library.reader.count(scan=True) == 1
@@ -352,14 +358,15 @@ def test_after_close_everything_is_closed(place: Place) -> None:
     mine = place.connect(Library)
     mine.close()
     mine.close()
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: mine.folder.get("a"),
         lambda: mine.folder.find(scan=True),
         lambda: mine.folder.create(Folder(path="a")),
         lambda: mine.folder.count(scan=True),
         lambda: mine.author.create(Author(name="a")),
         lambda: mine.forget("k"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(Closed):
             call()
     with pytest.raises(Closed), mine.transaction(idempotency_key="k"):

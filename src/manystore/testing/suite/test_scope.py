@@ -73,19 +73,22 @@ def test_reads_see_one_scope(tenants: Cloud) -> None:
     assert tenants.server.select(SHARE, scan=True) == [Share("p", 1), Share("q", 1)]
 
 
+_BY_KEY: list[Callable[[Cloud], object]] = [
+    lambda db: db.server.get("q1"),
+    lambda db: db.server.get("q2", deleted="any"),
+    lambda db: db.server.get("q2", deleted="only"),
+    lambda db: db.server.delete("q1"),
+    lambda db: db.server.purge("q1"),
+    lambda db: db.server.purge("q2"),
+    lambda db: db.server.update("q1", col(Server.vcpus).to(9)),
+    lambda db: db.server.increment("q1", Server.vcpus),
+    lambda db: db.server.edit("q1").__enter__(),
+]
+
+
 @pytest.mark.parametrize(
     "read",
-    [
-        lambda db: db.server.get("q1"),
-        lambda db: db.server.get("q2", deleted="any"),
-        lambda db: db.server.get("q2", deleted="only"),
-        lambda db: db.server.delete("q1"),
-        lambda db: db.server.purge("q1"),
-        lambda db: db.server.purge("q2"),
-        lambda db: db.server.update("q1", col(Server.vcpus).to(9)),
-        lambda db: db.server.increment("q1", Server.vcpus),
-        lambda db: db.server.edit("q1").__enter__(),
-    ],
+    _BY_KEY,
 )
 @pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
 def test_by_key_another_scopes_record_is_not_there(
@@ -125,11 +128,12 @@ def test_writes_over_a_filter_stay_in_scope(tenants: Cloud, *, inside: bool) -> 
 @pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
 def test_anothers_record_is_neither_saved_nor_deleted(tenants: Cloud, *, inside: bool) -> None:
     p, before = tenants.scoped("p"), _all(tenants)
-    for write in (
+    writes: list[Callable[[Cloud, Server], object]] = [
         lambda db, record: db.server.save(record),
         lambda db, record: db.server.delete(record),
         lambda db, record: db.server.purge(record),
-    ):
+    ]
+    for write in writes:
         foreign = tenants.server.get("q1")
         with pytest.raises((OutOfScope, NotFound)):
             if inside:
@@ -158,7 +162,7 @@ def test_nothing_is_made_in_or_moved_to_another_scope(tenants: Cloud, *, inside:
         server.project = "q"
         db.server.save(server)
 
-    for write in (
+    writes: list[Callable[[Cloud], object]] = [
         lambda db: db.server.create(Server(id="x", project="q", hostname="x")),
         lambda db: db.server.create_all([_server("x", "p"), _server("y", "q")]),
         lambda db: db.server.upsert(_server("x", "q")),
@@ -167,7 +171,8 @@ def test_nothing_is_made_in_or_moved_to_another_scope(tenants: Cloud, *, inside:
         lambda db: db.server.update_where(everything(), changes=[col(Server.project).to("q")], scan=True),
         lambda db: db.server.claim(everything(), changes=[col(Server.project).to("q")], scan=True),
         moved,
-    ):
+    ]
+    for write in writes:
         with pytest.raises(OutOfScope) as caught:
             if inside:
                 with p.transaction() as tx:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manystore import Duplicate, NotFound, UsageError, col, count
+from manystore import Conflict, Duplicate, Exhausted, NotFound, UsageError, col, count, everything, sum_
 from manystore.testing.models import Author, Book, Cloud, Library, Server
 from manystore.testing.provision import Clock
 
@@ -62,7 +62,9 @@ def test_the_dead_cannot_be_deleted_updated_or_claimed_again(servers: Cloud) -> 
         servers.server.increment("1", Server.vcpus)
     with pytest.raises(NotFound), servers.server.edit("1") as server:
         server.vcpus = 9
-    assert servers.server.update_where(col(Server.vcpus) >= 0, changes=[col(Server.launched_at).to(None)], scan=True) == 2
+    assert (
+        servers.server.update_where(col(Server.vcpus) >= 0, changes=[col(Server.launched_at).to(None)], scan=True) == 2
+    )
     assert servers.server.get("1", deleted="any").vcpus == 1
 
 
@@ -114,3 +116,77 @@ def test_only_goes_with_soft_delete(library: Library) -> None:
     assert len(library.author.find(deleted="any", scan=True)) == 1
     with pytest.raises(UsageError):
         library.book.find(col(Book.title) == "t", deleted="yes")  # type: ignore[arg-type]
+
+
+def test_a_soft_delete_is_a_change_of_the_record(servers: Cloud) -> None:
+    stale, again = servers.server.get("0"), servers.server.get("0")
+    servers.server.update("2", col(Server.vcpus).to(8))
+    stale_two = servers.server.get("2")
+    servers.server.update("2", col(Server.vcpus).to(9))
+    with pytest.raises(Conflict):
+        servers.server.delete(stale_two)
+    assert (stale_two.deleted, stale_two.deleted_at) == (False, None)  # it is left as it was
+    servers.server.delete(stale)
+    assert stale.deleted is True
+    with pytest.raises(Conflict):
+        servers.server.save(again)
+    stale.deleted = False
+    servers.server.save(stale)  # it carries its new revision
+    assert servers.server.get("0").hostname == "h0"
+
+
+def test_claim_and_upsert_and_the_dead(servers: Cloud) -> None:
+    with pytest.raises(Exhausted):
+        servers.server.claim(col(Server.id) == "1", changes=[col(Server.vcpus).to(9)])
+    unlaunched = col(Server.launched_at).is_(None)
+    taken = {servers.server.claim(unlaunched, changes=[col(Server.vcpus).to(50)], scan=True).id for _ in range(9)}
+    assert taken <= {"0", "2"}
+    servers.server.upsert(Server(id="1", project="p", hostname="back"))  # the key finds it, dead as it is
+    assert servers.server.get("1").hostname == "back"
+
+
+def test_totals_see_the_live_unless_told_otherwise(servers: Cloud) -> None:
+    assert servers.server.aggregate(sum_(Server.vcpus), scan=True) == 2
+    assert servers.server.aggregate(sum_(Server.vcpus), scan=True, deleted="only") == 4
+    assert servers.server.aggregate(sum_(Server.vcpus), col(Server.project) == "p", deleted="any", scan=True) == 6
+
+
+def test_pages_skip_the_dead(cloud: Cloud) -> None:
+    cloud.server.create_all([Server(id=f"{n:02}", project="p", hostname=f"h{n}", state="active") for n in range(30)])
+    assert cloud.server.delete_where(col(Server.id).in_([f"{n:02}" for n in range(30) if n % 5])) == 24
+    alive = ["00", "05", "10", "15", "20", "25"]
+    where = (col(Server.project) == "p", col(Server.state) == "active")
+    assert [s.id for s in cloud.server.find(*where, limit=4)] == alive[:4]
+    assert [s.id for s in cloud.server.iterate(*where, page=2)] == alive
+    assert len(list(cloud.server.iterate(*where, page=7, deleted="only"))) == 24
+
+
+def test_a_where_inside_a_transaction_is_soft_as_well(servers: Cloud) -> None:
+    with servers.transaction() as tx:
+        assert tx.server.delete_where(everything(), scan=True) == 2
+        assert tx.server.find(scan=True) == []
+        assert tx.server.count(scan=True, deleted="only") == 4
+        assert tx.server.purge_where(col(Server.id).in_(["1", "2"])) == 2
+        with pytest.raises(NotFound):
+            tx.server.get("2", deleted="any")
+    assert [s.id for s in servers.server.find(scan=True, deleted="any")] == ["0", "3"]
+    assert servers.server.count(scan=True) == 0
+
+
+def test_inside_a_transaction_the_dead_are_not_there_for_writes(servers: Cloud) -> None:
+    with servers.transaction() as tx:
+        for write in (
+            lambda: tx.server.update("1", col(Server.vcpus).to(9)),
+            lambda: tx.server.increment("1", Server.vcpus),
+            lambda: tx.server.delete("1"),
+            lambda: tx.server.edit("1").__enter__(),
+        ):
+            with pytest.raises(NotFound):
+                write()
+        dead = tx.server.get("1", deleted="only")
+        dead.deleted = False
+        tx.server.save(dead)
+        assert tx.server.get("1") is dead
+        tx.server.purge("3")
+    assert [s.id for s in servers.server.find(scan=True)] == ["0", "1", "2"]
+    assert servers.server.find(scan=True, deleted="only") == []

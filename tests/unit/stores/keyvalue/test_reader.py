@@ -1,4 +1,4 @@
-"""Whatever is asked, the store gives what evaluate gives over a plain list; and stops, or refuses, where the cap says."""
+"""Whatever is asked, the store gives what evaluate gives over a plain list; and stops or refuses where the cap says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from manystore.query.column import col
 from manystore.query.plan import AllOf, AnyOf, Claimed, Lookup, Nothing, Ordering, Total, Union
 from manystore.query.plan import Range as Stretch
 from manystore.query.predicate import And, Or
-
 
 QUICK = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

@@ -98,9 +98,8 @@ def test_record_is_readable_json(here):
     here.insert(Author(id=1, name="Jane"))
     data = here.kv._spaces["r:author"]["a1"]
     assert data[14:30].decode() == f"{one(here, Author, 1)._revision:016x}"
-    assert data.startswith(b'{"_revision":"') and data.endswith(
-        b'","_previous":null,"_version":1,"id":1,"name":"Jane"}'
-    )
+    assert data.startswith(b'{"_revision":"')
+    assert data.endswith(b'","_previous":null,"_version":1,"id":1,"name":"Jane"}')
 
 
 def test_insert_of_a_taken_key(here):
@@ -299,7 +298,8 @@ def test_set_null_makes_a_revision(here):
     before = one(here, Book, 1)
     here.write(here.deleted(Author, 1))
     after = one(here, Book, 1)
-    assert after.editor is None and after._revision != before._revision
+    assert after.editor is None
+    assert after._revision != before._revision
     assert json.loads(here.kv._spaces["r:book"]["a1"])["_previous"] == f"{before._revision:016x}"
     check_whole(here)
 
@@ -322,7 +322,8 @@ def test_cascade_is_recursive_and_frees_uniques(here):
 def test_cascade_takes_a_record_that_the_step_changes(here):
     here.insert(Book(id=1), Book(id=2, sequel_of=1))
     made = here.write(here.patched(Book, 2, sets=[("title", "x")], codec=here.codecs[Book]), here.deleted(Book, 1))
-    assert made == [None, None] and here.find(Book) == []
+    assert made == [None, None]
+    assert here.find(Book) == []
     check_whole(here)
 
 
@@ -392,6 +393,12 @@ class Interrupted(Memory):
     def __init__(self) -> None:
         super().__init__()
         self.before_commit: list[Any] = []
+        self.before_get: list[Any] = []
+
+    def get(self, keys: Any, /) -> Any:
+        if self.before_get:
+            self.before_get.pop(0)()
+        return super().get(keys)
 
     def commit(self, checks: Any, puts: Any, deletes: Any, /, *, epoch: Any) -> Any:
         if self.before_commit:
@@ -410,6 +417,24 @@ def test_a_patch_without_expectation_is_tried_again(raced):
     raced.kv.before_commit = [lambda: raced.write(bump), lambda: None]
     raced.write(raced.patched(Book, 1, steps=(Step("pages", 1),)))
     assert one(raced, Book, 1).pages == 11
+    check_whole(raced)
+
+
+def test_a_refusal_is_judged_on_one_moment(raced):
+    raced.insert(Book(id=1, title="t", pages=5))
+
+    def bump() -> None:
+        raced.kv.before_commit, raced.kv.before_get = [], []
+        raced.write(raced.patched(Book, 1, steps=(Step("pages", 1),)))
+
+    def then() -> None:
+        # The thorough try reads the record, then the claim that it wants: meanwhile the record itself has got it.
+        bump()
+        raced.kv.before_get = [lambda: None, bump]
+
+    raced.kv.before_commit = [then]
+    raced.write(raced.patched(Book, 1, steps=(Step("pages", 1),)))
+    assert one(raced, Book, 1).pages == 8
     check_whole(raced)
 
 
@@ -472,7 +497,7 @@ def in_threads(*jobs: Any) -> list[BaseException]:
     def guarded(job: Any) -> None:
         try:
             job()
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 - given back to the test
             failures.append(failure)
 
     threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
