@@ -20,6 +20,6 @@ def test_histories(stores):
 def test_soak(capsys):
     def report(reached):
         with capsys.disabled():
-            print(f"\r{reached:,} of {SOAK_STEPS:,} steps on {' and '.join(STORES)}", end="", flush=True)
+            print(f"\r{reached:,} of {SOAK_STEPS:,} steps on {' and '.join(STORES)}", end="", flush=True)  # noqa: T201
 
     assert machine.soak(*STORES, steps=SOAK_STEPS, report=report) >= SOAK_STEPS

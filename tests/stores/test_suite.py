@@ -37,4 +37,6 @@ def test_no_test_asks_which_store_it_runs_on():
     # A place elsewhere, to compare with, is no question about this one.
     for path in MODULES:
         text = path.read_text().replace('provision.place("memory:"', "")
-        assert not any(name in text for name in ("sqlite", "memory:", "redis", "postgres", "mysql", "zookeeper", "etcd")), path
+        assert not any(
+            name in text for name in ("sqlite", "memory:", "redis", "postgres", "mysql", "zookeeper", "etcd")
+        ), path

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One call of the store. examined: records the access gave (0 for writes); round_trips: waits; seconds: all of it.
 
     operation: the repository's method, or commit. access: how it read, as in explain; the kinds of change for a write.

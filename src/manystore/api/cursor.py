@@ -31,10 +31,10 @@ def cursor_values(mapper: Mapper, order: Sequence[Ordering], after: Any) -> tupl
     if not isinstance(after, str):
         raise UsageError(f"after= takes a {mapper.name} or the text of cursor(), not a {type(after).__name__}")
     try:
-        parts = msgspec.json.decode(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
+        parts = msgspec.json.decode(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=list[Any])
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise UsageError("after=: this text is no cursor") from None
-    if not isinstance(parts, list) or len(parts) != len(order) + 1 or parts[0] != _signature(order):
+    if len(parts) != len(order) + 1 or parts[0] != _signature(order):
         raise UsageError("after=: this cursor was made for another order")
     return tuple(_value(mapper, term, part) for term, part in zip(order, parts[1:], strict=True))
 

@@ -12,7 +12,7 @@ import random
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
@@ -43,7 +43,7 @@ class Database:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         # A class made inside a function leaves its neighbours in that function's frame, not in its module.
-        frame = sys._getframe(1)  # noqa: SLF001
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
         cls._namespace = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else {}
 
     def __init__(
@@ -89,7 +89,7 @@ class Database:
         if "_repositories" in cls.__dict__ and cls is not Database:
             return cls._repositories
         found: dict[str, tuple[type[Any], type[Any]]] = {}
-        for name, annotation in _hints(cls).items():
+        for name, annotation in _hints(cls, cls._namespace).items():
             origin = typing.get_origin(annotation) or annotation
             if not (isinstance(origin, type) and issubclass(origin, Repository)) or name.startswith("_"):
                 continue
@@ -122,7 +122,7 @@ class Database:
         return made
 
     @contextmanager
-    def transaction(self, *, idempotency_key: str | None = None) -> Iterator[Self]:
+    def transaction(self, *, idempotency_key: str | None = None) -> Generator[Self]:
         """Give the same repositories for one atomic step: reads are remembered, writes wait until the end.
 
         Raises Conflict when a record that was read or changed here was changed elsewhere meanwhile. idempotency_key: a
@@ -210,14 +210,12 @@ class Database:
         self.close()
 
 
-def _hints(cls: type[Database]) -> dict[str, Any]:
-    """Resolve the annotations of a Database, also those made inside a function with that function's models."""
+def _hints(cls: type[Database], namespace: dict[str, Any]) -> dict[str, Any]:
+    """Resolve the annotations of a Database; namespace: the names of the function that it was made in, if any."""
     own = {name: note for base in reversed(cls.__mro__) for name, note in inspect.get_annotations(base).items()}
     wanted = {name: note for name, note in own.items() if not name.startswith("_")}
     try:
-        return {
-            name: note for name, note in typing.get_type_hints(cls, localns=cls._namespace).items() if name in wanted
-        }
+        return {name: note for name, note in typing.get_type_hints(cls, localns=namespace).items() if name in wanted}
     except NameError as missing:
         raise DeclarationError(f"{cls.__name__}: cannot read its annotations: {missing}") from None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,8 +32,7 @@ log = logging.getLogger("manystore")
 _EPOCH_TRIES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What one atomic step may hold, and how many records one call may examine."""
 
     operations: int = 1_000
@@ -113,10 +111,11 @@ class Engine:
         return self._watched_read(plan, values, operation, limit=limit, after=after, cap=cap)
 
     def _watched_read(self, plan: Plan, values: Values, operation: str, **bounds: Any) -> Read:
-        began, failed = time.perf_counter(), None
-        result: Read | None = None
+        began, failed, examined, trips = time.perf_counter(), None, 0, 1
         try:
             result = self.store.read(plan, values, epoch=self.epoch, **bounds)
+            examined, trips = result.examined, result.trips
+            return result
         except EpochChanged:
             failed = "EpochChanged"
             self.refresh()
@@ -125,12 +124,8 @@ class Engine:
             failed = type(error).__name__
             raise
         finally:
-            examined, trips = (result.examined, result.trips) if result is not None else (0, 1)
-            words = access_words(plan)
-            self._tell(
-                Call(operation, plan.collection.name, words, examined, trips, time.perf_counter() - began, failed)
-            )
-        return result
+            seconds, words = time.perf_counter() - began, access_words(plan)
+            self._tell(Call(operation, plan.collection.name, words, examined, trips, seconds, failed))
 
     def write(self, changes: Sequence[Change], operation: str) -> Written:
         """Carry out changes in one atomic step. After a fitting change of the catalog it is tried again."""
@@ -148,19 +143,18 @@ class Engine:
         raise EpochChanged("the catalog keeps changing; try again later")
 
     def _watched_write(self, changes: Sequence[Change], operation: str) -> Written:
-        began, failed = time.perf_counter(), None
-        result: Written | None = None
+        began, failed, trips = time.perf_counter(), None, 1
         try:
             result = self.store.write(changes, epoch=self.epoch)
+            trips = result.trips
+            return result
         except Exception as error:
             failed = type(error).__name__
             raise
         finally:
             kinds = ", ".join(dict.fromkeys(type(change).__name__.lower() for change in changes))
             names = ", ".join(dict.fromkeys(change.collection.name for change in changes))
-            trips = result.trips if result is not None else 1
             self._tell(Call(operation, names, kinds, 0, trips, time.perf_counter() - began, failed))
-        return result
 
     def _tell(self, call: Call) -> None:
         if self.on_call is not None:

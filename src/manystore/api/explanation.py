@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from ..query.capabilities import Capabilities
 from ..query.plan import Access, AllOf, Claimed, Condition, Lookup, Nothing, Plan, Range, Test, Union
 from ..query.predicate import WORDS
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """How a query will be read. index: the index walked, if any; residual: what is looked at on each record, or "".
 
     round_trips: how often the read waits for the store; sort: the terms that are sorted after reading.

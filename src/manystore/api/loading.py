@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from types import MemberDescriptorType
 from typing import Any, TypeAlias
+
+import msgspec
 
 from ..errors import DeclarationError, UsageError
 from ..model.model import model_of
@@ -17,8 +18,7 @@ Reader: TypeAlias = Callable[[type[Any], Compare, bool], list[Any]]
 """Reads a model's records whose field is among some values; the flag asks for soft-deleted ones too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(msgspec.Struct, frozen=True):
     """A related slot, resolved. field: of the owner's reference, or when is_list of the target's."""
 
     owner: type[Any]

@@ -100,9 +100,10 @@ class Mapper:
         if not isinstance(key, tuple) or len(key) != len(self.key_names):
             reason = f"a key of {len(self.key_names)} parts, as a tuple"
             raise ValueRefused(self.name, ", ".join(self.key_names), reason)
-        for spec, part in zip(self.key_specs, key, strict=True):
+        parts: tuple[Any, ...] = key
+        for spec, part in zip(self.key_specs, parts, strict=True):
             self.codec.check(spec, part)
-        return key
+        return parts
 
     def bind(self, record: Any) -> Values:
         """Check a record and bind its values; raise ValueRefused."""

@@ -278,7 +278,7 @@ def type_of_sum(kind: str, mapper: Mapper, field: str, result: Any) -> Any:
     return float(result) if kind == "float" else result
 
 
-def check_limit(limit: object) -> None:
+def check_limit(limit: Any) -> None:
     """Refuse a limit that is no whole number from 0; raise UsageError."""
     if limit is not None and (limit.__class__ is not int or limit < 0):
         raise UsageError("limit= takes a whole number, 0 or more")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from ..errors import AlreadyCommitted, Closed, Conflict, Duplicate, NotFound, UsageError
 from ..model.slotted import REVISION
@@ -34,8 +35,7 @@ class View(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(msgspec.Struct, eq=False):
     """What will become of one record. expected: the revision it was read at; None for one that is new here.
 
     record: the object the caller holds; state: a copy as it was saved, so that later changes to the object stay out.

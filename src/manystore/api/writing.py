@@ -6,8 +6,9 @@ Knows mappers, changes and the transaction; must not know how a query becomes a 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from ..errors import Conflict, Duplicate, Exhausted, NotFound, OutOfBounds, UsageError
@@ -139,13 +140,15 @@ class Writing(Removing[M, K]):
             raise Conflict(mapper.name, key) from None
 
     @contextmanager
-    def edit(self, key: K, /) -> Iterator[M]:
+    def edit(self, key: K, /) -> Generator[M]:
         """Get a record, let the block change its attributes, and save it at the block's end; raise Conflict."""
         record: M = self._reading.one(key, "edit")
         yield record
         self.save(record)
 
-    def increment(self, key: K, field: float | None, /, by: Any = 1, *, low: Any = None, high: Any = None) -> M:
+    def increment(
+        self, key: K, field: float | Decimal | None, /, by: Any = 1, *, low: Any = None, high: Any = None
+    ) -> M:
         """Add to an int or Decimal field (None counts as 0) and give the record back; OutOfBounds past low or high."""
         reading, spec = self._reading, self._own(field)
         mapper, codec = reading.mapper, reading.mapper.codec

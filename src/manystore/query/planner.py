@@ -267,7 +267,7 @@ class _Search:
         # A page in an order that a path yields reads little more than the page: the limit is its bound, and where
         # soft-deleted records or ties of the order are passed by, the cap is.
         asked = [c for c in parts if not (isinstance(c, Test) and c.field == self.collection.live)]
-        is_page = not asked and query.limited and best.presorted >= max(len(query.order), 1)
+        is_page = not asked and query.limited and best.presorted >= min(max(len(query.order), 1), len(self.order))
         if query.scan or self.collection.small or is_page:
             return best
         collection = self.collection

@@ -6,9 +6,9 @@ never a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -188,7 +188,7 @@ def _differences(name: str, mine: dict[str, Any], theirs: dict[str, Any]) -> lis
 
 
 def _shown(part: Any) -> str:
-    return ", ".join(part) if isinstance(part, (list, tuple)) else str(part)
+    return ", ".join(map(str, cast("Sequence[object]", part))) if isinstance(part, (list, tuple)) else str(part)
 
 
 def _by_first(parts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,9 @@ Knows their grammar; must not know which stores there are.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
 
 from ..errors import URLError
 
@@ -15,16 +16,15 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _HOST = re.compile(r"\[[^\[\]]*\](:\d+)?|[^:]*(:\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class StoreURL:
+class StoreURL(msgspec.Struct, frozen=True):
     """A parsed URL. path: what follows the hosts, without its first slash. prefix: keeps several databases apart."""
 
     scheme: str
     hosts: tuple[str, ...] = ()
     path: str = ""
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    options: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    password: str | None = None
+    options: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     prefix: str = ""
 
     @property
@@ -35,6 +35,9 @@ class StoreURL:
     def __str__(self) -> str:
         login = f"{self.user or ''}{':***' if self.password else ''}@" if self.user or self.password else ""
         return f"{self.scheme}://{login}{self.name}{'/' + self.path if self.path else ''}"
+
+    def __repr__(self) -> str:
+        return f"StoreURL({self})"  # neither the password nor the options, which may hold one
 
     def option(self, name: str, default: float) -> float:
         """Give a number from the options; raise URLError when it is none, or negative."""

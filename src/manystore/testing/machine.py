@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,18 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from manystore.testing import provision
-from manystore.testing.histories import (
-    MODELS,
-    NOW,
-    TABLES,
-    Answer,
-    OraclePlayer,
-    Player,
-    StorePlayer,
-    World,
-    outcome,
-)
-from manystore.testing.oracle import Either, Every, Filter, Negated, Oracle, Term
+from manystore.testing.filters import Either, Every, Filter, Negated, Term
+from manystore.testing.histories import MODELS, NOW, TABLES, Answer, World, outcome
+from manystore.testing.oracle import Oracle
+from manystore.testing.players import OraclePlayer, Player, StorePlayer
 
 KEPT = 24  # records remembered for later saves: enough for some of them to be stale
 TEXTS = (None, "", "a", "A", "ab", "a\u00e9", "b", "\u00e9", "\uffff", "\U0001f600", "\U0010ffff")
@@ -73,7 +66,7 @@ COUNTED = {"Person": "grade", "Task": "slot", "Note": "number"}
 
 
 def _row(table: str) -> st.SearchStrategy[dict[str, Any]]:
-    rest = {"deleted": st.just(False), "deleted_at": st.none()} if table == "Task" else {}  # noqa: FBT003
+    rest = {"deleted": st.just(False), "deleted_at": st.none()} if table == "Task" else {}
     return st.fixed_dictionaries({**{name: st.sampled_from(values) for name, values in VALUES[table].items()}, **rest})
 
 
@@ -96,7 +89,7 @@ def _terms(table: str, name: str) -> list[Filter]:
     terms: list[Filter] = [Term(name, op, value) for op in ("eq", "ne") for value in dict.fromkeys(values)]
     if name != "state":  # a Literal has an order too, but it is tested with the types
         terms += [Term(name, op, value) for op in ("lt", "le", "gt", "ge") for value in some]
-        terms += [Term(name, "between", (low, high)) for low, high in zip(some, some[1:], strict=False)]
+        terms += [Term(name, "between", (low, high)) for low, high in pairwise(some)]
     terms += [Term(name, "in", values[:2]), Term(name, "in", tuple(some[:2])), Term(name, "in", ())]
     if name in TEXT_FIELDS:
         terms += [Term(name, "prefix", text) for text in ("", "a", "b", "\U0010ffff")]
@@ -107,7 +100,9 @@ def _filter(table: str) -> st.SearchStrategy[Filter]:
     term = _term(table)
     pairs = st.lists(term, min_size=2, max_size=3).map(tuple)
     mixed = st.tuples(term, pairs.map(Either)).map(Every)
-    return st.one_of(term, st.just(Every(())), pairs.map(Every), pairs.map(Either), term.map(Negated), mixed, mixed.map(Negated))
+    return st.one_of(
+        term, st.just(Every(())), pairs.map(Every), pairs.map(Either), term.map(Negated), mixed, mixed.map(Negated)
+    )
 
 
 def _order(table: str) -> st.SearchStrategy[tuple[tuple[str, bool], ...]]:
@@ -123,6 +118,7 @@ ROWS, SETS, FILTERS, ORDERS = _per_table(_row), _per_table(_sets), _per_table(_f
 KEY_OF = _per_table(lambda table: st.tuples(*(st.sampled_from(VALUES[table][name]) for name in KEYS[table])))
 LIVING = _per_table(lambda table: st.sampled_from(("no", "any", "only") if table == "Task" else ("no", "any")))
 LIMITS = st.sampled_from((None, 0, 1, 2, 5))
+ADDENDS = st.sampled_from((-2, 1, 2**63 - 1))
 BOUNDS = st.sampled_from((None, 0, 3))
 
 
@@ -141,8 +137,12 @@ def _with(*parts: dict[str, st.SearchStrategy[Any]] | st.SearchStrategy[Any]) ->
 
 
 INCREMENT = st.one_of(
-    st.tuples(st.just(table), KEY_OF[table], st.just(name), st.sampled_from((-2, 1, 2**63 - 1)), BOUNDS, BOUNDS)
-    for table, name in (("Person", "grade"), ("Task", "points"), ("Task", "slot"))
+    [
+        st.tuples(
+            st.just(table), KEY_OF[table], st.just(name), st.sampled_from((-2, 1, 2**63 - 1)), st.tuples(BOUNDS, BOUNDS)
+        )
+        for table, name in (("Person", "grade"), ("Task", "points"), ("Task", "slot"))
+    ]
 )
 READS = st.one_of(
     st.tuples(st.just("get"), _with(KEY_OF, LIVING)),
@@ -159,14 +159,20 @@ CHANGES = st.one_of(
 PART_OF_TRANSACTION = st.one_of(READS, CHANGES, st.tuples(st.just("create"), _with(ROWS)))
 TOTAL = _brief(
     st.one_of(
-        st.tuples(st.just(table), st.sampled_from(("sum", "min", "max", "avg")), st.sampled_from(names), FILTERS[table])
-        for table, names in NUMBERS.items()
+        [
+            st.tuples(
+                st.just(table), st.sampled_from(("sum", "min", "max", "avg")), st.sampled_from(names), FILTERS[table]
+            )
+            for table, names in NUMBERS.items()
+        ]
     )
 )
 GROUPS = _brief(
     st.one_of(
-        st.tuples(st.just(table), st.sampled_from(names), st.just(COUNTED[table]), FILTERS[table])
-        for table, names in GROUPED.items()
+        [
+            st.tuples(st.just(table), st.sampled_from(names), st.just(COUNTED[table]), FILTERS[table])
+            for table, names in GROUPED.items()
+        ]
     )
 )
 
@@ -182,7 +188,9 @@ class Machine(RuleBasedStateMachine):
         self.closing = ExitStack()
         directory = Path(self.closing.enter_context(tempfile.TemporaryDirectory()))
         self.places = [self.closing.enter_context(provision.place(url, directory)) for url in self.urls]
-        self.stores = [StorePlayer(place.connect(World, clock=lambda: NOW, wait=lambda _: None)) for place in self.places]
+        self.stores = [
+            StorePlayer(place.connect(World, clock=lambda: NOW, wait=lambda _: None)) for place in self.places
+        ]
         self.oracle = OraclePlayer(Oracle(TABLES))
         for player in self.players:
             player.create("Person", dict(zip(VALUES["Person"], (1, "eve", None, 0, None), strict=True)))
@@ -199,8 +207,8 @@ class Machine(RuleBasedStateMachine):
         for player in self.stores:
             answer = outcome(lambda player=player: act(player))  # type: ignore[misc]
             assert answer == expected, f"\n{type(player.database).__name__}: {answer}\noracle: {expected}"
-        for player in self.players:
-            del player.kept[:-KEPT]
+        for each in self.players:
+            del each.kept[:-KEPT]
         return expected
 
     @rule(step=_with(ROWS))
@@ -280,7 +288,10 @@ class Machine(RuleBasedStateMachine):
             where = Every((where, *(Term(name, "eq", chosen[name]) for name in KEYS[table])))
         self.play(lambda player: player.claim(table, where, sets))
 
-    @rule(parts=_brief(st.lists(PART_OF_TRANSACTION, min_size=1, max_size=5)), fails=st.sampled_from((False, False, False, True)))
+    @rule(
+        parts=_brief(st.lists(PART_OF_TRANSACTION, min_size=1, max_size=5)),
+        fails=st.sampled_from((False, False, False, True)),
+    )
     def transaction(self, parts: list[tuple[str, Any]], fails: bool) -> None:  # noqa: FBT001
         """Do several things in one step, or raise at its end."""
         last = len(parts) - 1

@@ -9,19 +9,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from fractions import Fraction
-from functools import cmp_to_key
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal, TypeAlias
 
 from manystore import Conflict, Duplicate, Exhausted, MissingReference, NotFound, OutOfBounds, Restricted
+from manystore.testing.filters import Filter, Order, Row, compare, in_order, rank
 
-Row: TypeAlias = dict[str, Any]  # never changed in place; REVISION says which write it came from
 Key: TypeAlias = tuple[Any, ...]
 Tables: TypeAlias = dict[str, dict[Key, Row]]
 Shown: TypeAlias = Literal["no", "any", "only"]
-REVISION = "#"
+REVISION = "#"  # the name under which a row keeps which write it came from
 _REVISIONS = itertools.count(1)
 
 
@@ -55,98 +52,6 @@ class Table:
     def key_of(self, row: Row) -> Key:
         """Give a row's key as a tuple."""
         return tuple(row[name] for name in self.key)
-
-
-# --- filters and orders ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Term:
-    """One field against one value."""
-
-    field: str
-    op: Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "between", "prefix"]
-    value: Any
-
-    def holds(self, row: Row) -> bool:
-        """Say what Python would say, but that None is neither above nor below nor the beginning of anything."""
-        have, value = row[self.field], self.value
-        match self.op:
-            case "eq":
-                return bool(have == value)
-            case "ne":
-                return bool(have != value)
-            case "in":
-                return have in value
-        if have is None:
-            return False
-        if self.op == "prefix":
-            return bool(have[: len(value)] == value)
-        if self.op == "between":
-            return bool(rank(value[0]) <= rank(have) <= rank(value[1]))
-        comparison = (rank(have) > rank(value)) - (rank(have) < rank(value))
-        return {"lt": comparison < 0, "le": comparison <= 0, "gt": comparison > 0, "ge": comparison >= 0}[self.op]
-
-
-@dataclass(frozen=True)
-class Every:
-    """All of the parts."""
-
-    parts: tuple[Filter, ...]
-
-    def holds(self, row: Row) -> bool:
-        """Say whether all parts hold."""
-        return all(part.holds(row) for part in self.parts)
-
-
-@dataclass(frozen=True)
-class Either:
-    """At least one of the parts."""
-
-    parts: tuple[Filter, ...]
-
-    def holds(self, row: Row) -> bool:
-        """Say whether any part holds."""
-        return any(part.holds(row) for part in self.parts)
-
-
-@dataclass(frozen=True)
-class Negated:
-    """Not the part."""
-
-    part: Filter
-
-    def holds(self, row: Row) -> bool:
-        """Say whether the part does not hold."""
-        return not self.part.holds(row)
-
-
-Filter: TypeAlias = Term | Every | Either | Negated
-Order: TypeAlias = tuple[tuple[str, bool], ...]  # (field, descending) pairs
-
-
-def rank(value: Any) -> Any:
-    """Give what a value that is not None is ordered by."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, IPv4Address | IPv6Address):
-        return value.version, int(value)
-    if isinstance(value, IPv4Network | IPv6Network):
-        return value.version, int(value.network_address), value.prefixlen
-    return value
-
-
-def compare(one: Row, other: Row, order: Iterable[tuple[str, bool]]) -> int:
-    """Compare two rows by an order: -1, 0 or 1; None is the smallest."""
-    for name, descending in order:
-        a, b = one[name], other[name]
-        if a is None or b is None:
-            result = (a is not None) - (b is not None)
-        else:
-            result = (rank(a) > rank(b)) - (rank(a) < rank(b))
-        if result:
-            return -result if descending else result
-    return 0
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------
@@ -202,11 +107,11 @@ class Oracle:
     ) -> list[Row]:
         """Find rows that are not handed out."""
         definition = self.definitions[table]
-        full = (*order, *((name, False) for name in definition.key))
+        full: Order = (*order, *((name, False) for name in definition.key))
         found = [row for row in self.rows[table].values() if where is None or where.holds(row)]
         if definition.soft and deleted != "any":
             found = [row for row in found if row["deleted"] is (deleted == "only")]
-        found.sort(key=cmp_to_key(lambda one, other: compare(one, other, full)))
+        found = in_order(found, full)
         if after is not None:
             found = [row for row in found if compare(row, after, full) > 0]
         return found
@@ -233,7 +138,7 @@ class Oracle:
     def groups(self, names: tuple[str, ...], totals: Sequence[tuple[str, str]], rows: Sequence[Row]) -> list[Row]:
         """Give one row a group, ordered by the grouping fields, with the totals as (function, field)."""
         found: dict[Key, list[Row]] = {}
-        for row in sorted(rows, key=cmp_to_key(lambda a, b: compare(a, b, [(name, False) for name in names]))):
+        for row in in_order(rows, [(name, False) for name in names]):
             found.setdefault(tuple(row[name] for name in names), []).append(row)
         if not names:
             found.setdefault((), [])
@@ -267,10 +172,11 @@ class Oracle:
         self.write([Change("patch", definition, key, sets) for key in keys])
         return len(keys)
 
-    def increment(self, table: str, key: Key, name: str, by: Any, low: Any, high: Any) -> Row:
+    def increment(self, table: str, key: Key, name: str, by: Any, bounds: tuple[Any, Any]) -> Row:
         """Add to a field within bounds."""
         value = (self.get(table, key)[name] or 0) + by
-        low, high = max(low if low is not None else -(2**63), -(2**63)), min(high if high is not None else 2**63, 2**63 - 1)
+        low = -(2**63) if bounds[0] is None else bounds[0]
+        high = 2**63 - 1 if bounds[1] is None else bounds[1]
         if not low <= value <= high:
             raise OutOfBounds(table, name, "")
         return self.update(table, key, {name: value})
@@ -403,9 +309,9 @@ class _Step:
                 for child, row in self.rows[name].items():
                     was = self.before[name].get(child)
                     # What points there since this very step points at nothing: no referrer, but a missing reference.
-                    if reference.target == target and (row[reference.field],) == key and was is not None:
-                        if was[reference.field] == row[reference.field]:
-                            yield name, reference, child
+                    stayed = was is not None and was[reference.field] == row[reference.field]
+                    if stayed and reference.target == target and (row[reference.field],) == key:
+                        yield name, reference, child
 
     def _still_referred(self, error: Restricted, target: str, key: Key) -> bool:
         return any(

@@ -1,15 +1,15 @@
 """The pytest plug-in of the suite: the option --store, its fixtures, and the marks that gate a test by capability.
 
-`pytest -p manystore.testing.plugin --pyargs manystore.testing.suite --store URL` runs the suite against any store; a test
-file may instead say `STORE = "URL"` and import the suite. A test never asks which store it runs on.
+`pytest -p manystore.testing.plugin --pyargs manystore.testing.suite --store URL` runs the suite against any store; a
+test file may instead say `STORE = "URL"` and import the suite. A test never asks which store it runs on.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("needs"):
             capabilities = known()[_url(item).partition(":")[0]].load().capabilities
-            stated = {f.name for f in dataclasses.fields(capabilities)}
+            stated = {f.name for f in msgspec.structs.fields(capabilities)}
             assert stated.issuperset(mark.args), f"{item.nodeid}: no such capability as {mark.args}"
             if lacking := [name for name in mark.args if not getattr(capabilities, name)]:
                 item.add_marker(pytest.mark.xfail(reason=f"the store is not {', '.join(lacking)}", strict=True))

@@ -14,7 +14,7 @@ from manystore import AsMapping, DeclarationError, field, index, model, ref, rel
 from manystore.model.model import model_of
 
 if TYPE_CHECKING:
-    from nowhere import Elsewhere  # type: ignore[import-not-found]
+    pass  # type: ignore[import-not-found]
 
 
 class Mood(StrEnum):
@@ -326,7 +326,7 @@ def test_a_mutable_default_in_an_abstract_class() -> None:
 
 
 def test_what_is_no_model() -> None:
-    with pytest.raises(DeclarationError, match="^int is no model; decorate it with @model$"):
+    with pytest.raises(DeclarationError, match=r"^int is no model; decorate it with @model$"):
         model_of(int)
 
 

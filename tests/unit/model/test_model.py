@@ -105,7 +105,7 @@ def test_it_is_slotted() -> None:
     argo = ship()
     assert not hasattr(argo, "__dict__")
     with pytest.raises(AttributeError):
-        argo.nmae = "x"  # type: ignore[attr-defined]
+        argo.headline = "x"  # type: ignore[attr-defined]
 
 
 def test_it_is_keyword_only() -> None:
@@ -116,7 +116,7 @@ def test_it_is_keyword_only() -> None:
 def test_a_slot_knows_its_class_and_name() -> None:
     assert owner_of(Ship.created_at) == (Ship, "created_at")
     assert owner_of(Ship.home) == (Ship, "home")
-    with pytest.raises(TypeError, match="as in Book.title; not str"):
+    with pytest.raises(TypeError, match=r"as in Book.title; not str"):
         owner_of("title")
 
 

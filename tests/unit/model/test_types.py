@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import functools
+import itertools
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -113,7 +114,7 @@ def test_primitives_sort_as_values(name: str) -> None:
     def check(found: list[Any]) -> None:
         by_value = sorted(found, key=order_key)
         assert [order_key(v) for v in sorted(found, key=kind.dump)] == [order_key(v) for v in by_value]
-        for left, right in zip(by_value, by_value[1:], strict=False):
+        for left, right in itertools.pairwise(by_value):
             assert (kind.dump(left) == kind.dump(right)) == (left == right)
 
     check()

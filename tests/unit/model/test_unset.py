@@ -42,5 +42,5 @@ def test_it_is_one_object() -> None:
     assert copy.deepcopy(UNSET) is UNSET
     assert repr(UNSET) == "UNSET"
     assert UNSET != 0
-    assert UNSET == UNSET  # noqa: PLR0124
+    assert UNSET == UNSET
     assert {UNSET: 1}[UNSET] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -167,7 +168,7 @@ def before(order: Sequence[Ordering], left: Any, right: Any) -> bool:
 @given(st.lists(ITEMS, max_size=8), ORDERS)
 def test_sort_and_is_after(records: list[Item], order: tuple[Ordering, ...]) -> None:
     sort(records, order, sort_keys(order, COMPARABLES))
-    assert not any(before(order, right, left) for left, right in zip(records, records[1:], strict=False))
+    assert not any(before(order, right, left) for left, right in itertools.pairwise(records))
     after_cursor = is_after(order, COMPARABLES)
     for left in records:
         cursor = tuple(getattr(left, term.field) for term in order)

@@ -184,7 +184,7 @@ def test_references_that_lead_nowhere() -> None:
     @model
     class Unbound:
         id: int = field(key=True)
-        to: int = ref(lambda: Nowhere.id)  # type: ignore[name-defined]
+        to: int = ref(lambda: Nowhere.id)  # type: ignore[name-defined]  # noqa: F821
 
     @model
     class NoSlot:

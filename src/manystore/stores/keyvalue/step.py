@@ -119,9 +119,10 @@ class Step:
         if self.trips <= 1:
             return True
         seen, scanned = self.stored, self._scanned
-        self.stored, self._scanned = {}, []
+        again: dict[Key, bytes | None] = {}
+        self.stored, self._scanned = again, []
         self.fetch(seen)
-        return self.stored == seen and all(self.scan(span).names == names for span, names in scanned)
+        return again == seen and all(self.scan(span).names == names for span, names in scanned)
 
     def _believe(self, epoch: str) -> None:
         if epoch != self.keeper.epoch:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from manystore import Closed, Database, Repository, SchemaMismatch, URLError, col, field, index, model, ref, unique
+from manystore import Closed, Database, Repository, SchemaMismatch, col, field, index, model, ref, unique
 from manystore.testing import provision
 from manystore.testing.models import Author, Book, Cloud, Folder, Host, Library
 from manystore.testing.provision import Place
@@ -221,9 +221,3 @@ def test_a_refused_connection_is_closed_and_a_closed_one_stays_closed(place: Pla
     with pytest.raises(Closed):
         library.folder.get("a")
     assert place.connect(Library).folder.find(col(Folder.path) == "none") == []
-
-
-def test_an_unknown_option_is_refused_by_name(place: Place) -> None:
-    place.url += ("&" if "?" in place.url else "?") + "colour=red"
-    with pytest.raises(URLError, match="colour"):
-        place.connect(Library)

@@ -39,7 +39,7 @@ def one_book(library: Library) -> Library:
     return library
 
 
-# --- which error first: value, scope, NotFound or Conflict, reference, unique ------------------------------------------
+# --- which error first: value, scope, NotFound or Conflict, reference, unique ----------------------------------------
 
 
 def test_a_value_comes_before_all_else(one_book: Library) -> None:
@@ -140,7 +140,7 @@ def _library_failures(library: Library) -> list[Callable[[], Any]]:
         lambda: library.author.save(stale),
         lambda: library.author.delete(author.id),
         lambda: library.book.find(col(Book.pages) == 12345678),
-        lambda: library.book.find(col(Book.state) == SECRET),
+        lambda: library.book.find(col(Book.state) == SECRET),  # type: ignore[arg-type]
         lambda: library.book.create(Book(isbn="2", title=SECRET, author_id=12345678)),
     ]
 

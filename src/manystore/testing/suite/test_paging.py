@@ -118,7 +118,16 @@ def test_an_object_stands_for_its_own_values(rows: Samples) -> None:
 def test_cursors_of_every_kind(samples: Samples) -> None:
     at = datetime(2011, 11, 1, 0, 0, 0, 5, tzinfo=UTC)
     samples.sample.create_all([Sample(id=n, at=at, blob=bytes([n, 255]), flag=n > 0, ratio=n / 7) for n in range(3)])
-    for slot in (Sample.at, Sample.blob, Sample.flag, Sample.ratio, Sample.day, Sample.price, Sample.token, Sample.address):
+    for slot in (
+        Sample.at,
+        Sample.blob,
+        Sample.flag,
+        Sample.ratio,
+        Sample.day,
+        Sample.price,
+        Sample.token,
+        Sample.address,
+    ):
         for order in (asc(slot), desc(slot)):
             whole = samples.sample.find(order_by=order, scan=True)
             text = samples.sample.cursor(whole[0], order_by=order)

@@ -1,8 +1,9 @@
-"""select and aggregate: other shapes, totals, groups; of nothing, of None, of what was only written in a transaction."""
+"""select and aggregate: other shapes, totals, groups; of nothing, of None, of a transaction's own writes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -51,7 +52,9 @@ def six_books(library: Library) -> Library:
         author = library.author.create(Author(name=name))
         for n, when in enumerate(WHEN):
             price = None if n == 0 else Decimal(n) / 4
-            book = Book(isbn=f"{name}{n}", title=f"t{n}", author_id=author.id, pages=n * 10, printed_at=when, price=price)
+            book = Book(
+                isbn=f"{name}{n}", title=f"t{n}", author_id=author.id, pages=n * 10, printed_at=when, price=price
+            )
             library.book.create(book)
     return library
 
@@ -97,7 +100,8 @@ def test_aggregates_leave_none_out(six_books: Library) -> None:
 
 
 def test_none_is_a_group_and_comes_first(samples: Samples) -> None:
-    samples.sample.create_all([Sample(id=n, word=word, whole=n) for n, word in enumerate([None, "two", "one", None, "one"])])  # type: ignore[arg-type]
+    words: list[Any] = [None, "two", "one", None, "one"]
+    samples.sample.create_all([Sample(id=n, word=word, whole=n) for n, word in enumerate(words)])
     shape = project(_Group, by=Sample.word, number=count(), total=sum_(Sample.whole))
     found = samples.sample.select(shape, scan=True)
     assert found == [_Group(None, 2, 3), _Group("one", 2, 6), _Group("two", 1, 1)]
@@ -118,9 +122,16 @@ class _Two:
 
 
 def test_groups_by_two_fields_come_in_their_order(samples: Samples) -> None:
-    samples.sample.create_all([Sample(id=n, whole=w, text=t) for n, (w, t) in enumerate([(2, "b"), (1, None), (2, "a"), (1, "b"), (2, "a")])])
+    samples.sample.create_all(
+        [Sample(id=n, whole=w, text=t) for n, (w, t) in enumerate([(2, "b"), (1, None), (2, "a"), (1, "b"), (2, "a")])]
+    )
     shape = project(_Two, two=Sample.text, one=Sample.whole, number=count())
-    assert samples.sample.select(shape, scan=True) == [_Two(1, None, 1), _Two(2, "a", 2), _Two(1, "b", 1), _Two(2, "b", 1)]
+    assert samples.sample.select(shape, scan=True) == [
+        _Two(1, None, 1),
+        _Two(2, "a", 2),
+        _Two(1, "b", 1),
+        _Two(2, "b", 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +148,9 @@ def test_groups_by_two_fields_come_in_their_order(samples: Samples) -> None:
     ],
 )
 def test_smallest_largest_and_groups_of_every_kind(samples: Samples, name: str, values: list[Any]) -> None:
-    samples.sample.create_all([Sample(id=n, **{name: value}) for n, value in enumerate([*reversed(values), *values, None])])
+    samples.sample.create_all(
+        [Sample(id=n, **{name: value}) for n, value in enumerate([*reversed(values), *values, None])]
+    )
     slot = getattr(Sample, name)
     assert samples.sample.aggregate(min_(slot), scan=True) == values[0]
     assert samples.sample.aggregate(max_(slot), scan=True) == values[-1]
@@ -181,12 +194,13 @@ def test_a_transaction_counts_its_own_writes(six_books: Library) -> None:
 
 
 def test_what_makes_no_projection_is_refused(six_books: Library) -> None:
-    for wrong in (
+    wrongs: list[Callable[[], Any]] = [
         lambda: project(Line, isbn=Book.isbn, words=Author.name),
         lambda: project(Line, isbn="isbn", words=Book.title),
         lambda: project(Line, Book.isbn, Book.title),
         lambda: project(Line),  # type: ignore[call-arg]
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(DeclarationError):
             wrong()
     refused: list[Any] = [

@@ -10,9 +10,8 @@ from datetime import timedelta
 import pytest
 
 from manystore import UNSET, Conflict, Duplicate, NotFound, UsageError, ValueRefused
-from manystore.testing.provision import Clock
-from manystore.testing.provision import Place
 from manystore.testing.models import Author, Book, Cloud, Copy, Folder, Library, Quota, Reader, State
+from manystore.testing.provision import Clock, Place
 
 
 def _author(library: Library) -> Author:
@@ -106,7 +105,16 @@ def test_composite_key(library: Library) -> None:
 
 
 def test_parts_of_a_composite_key_do_not_run_together(cloud: Cloud) -> None:
-    keys = [("a", "bc"), ("ab", "c"), ("a/b", "c"), ("a", "b/c"), ("a,b", "c"), ("a\u0001", "c"), ("", "abc"), ("abc", "")]
+    keys = [
+        ("a", "bc"),
+        ("ab", "c"),
+        ("a/b", "c"),
+        ("a", "b/c"),
+        ("a,b", "c"),
+        ("a\u0001", "c"),
+        ("", "abc"),
+        ("abc", ""),
+    ]
     for place, (project, resource) in enumerate(keys):
         cloud.quota.create(Quota(project=project, resource=resource, used=place))
     assert [cloud.quota.get(key).used for key in keys] == list(range(len(keys)))

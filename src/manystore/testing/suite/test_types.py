@@ -1,4 +1,4 @@
-"""Values: every kind comes back as it was given, compares as in Python, and what no store may hold is refused in time."""
+"""Values: every kind comes back as given and compares as in Python; what no store may hold is refused in time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ JSON = st.recursive(
 
 
 def _network(address: IPv4Address | IPv6Address, bits: int) -> IPv4Network | IPv6Network:
-    return ip_network((int(address) if address.version == 4 else address.packed, bits % (address.max_prefixlen + 1)), strict=False)
+    return ip_network(
+        (int(address) if address.version == 4 else address.packed, bits % (address.max_prefixlen + 1)), strict=False
+    )
 
 
 STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
@@ -58,7 +60,21 @@ BOUNDARIES: dict[str, Sequence[Any]] = {
     "flag": [False, True],
     "whole": [-(2**63), -(2**53) - 1, -1, 0, 1, 2**31, 2**53 + 1, 2**63 - 1],
     "ratio": [-1.7976931348623157e308, -1.0, -5e-324, 0.0, 5e-324, 0.1, 1.0, 2.0**53, 1.7976931348623157e308],
-    "text": ["", " ", "a", "a ", "A", "aa", "\u00e9", "e\u0301", "\uffff", "\U00010000", "\U0010ffff", "\x01\x7f\t\n", "'\";--"],
+    "text": [
+        "",
+        " ",
+        "a",
+        "a ",
+        "A",
+        "aa",
+        "\u00e9",
+        "e\u0301",
+        "\uffff",
+        "\U00010000",
+        "\U0010ffff",
+        "\x01\x7f\t\n",
+        "'\";--",
+    ],
     "note": ["x" * 100_000, "\U0001f600" * 5_000],
     "short": ["", "12345", "\U0001f600" * 5],
     "blob": [b"", b"\0", b"\0\0", b"\x00\xff", b"\x7f", b"\x80", b"a" * 64, bytes(range(64))],
@@ -73,8 +89,15 @@ BOUNDARIES: dict[str, Sequence[Any]] = {
     "day": [date(1, 1, 1), date(1969, 12, 31), date(2012, 2, 29), date(9999, 12, 31)],
     "price": [Decimal(text) for text in ("-99999999999999.9999", "-0.0001", "0", "0.1", "1", "99999999999999.9999")],
     "token": [UUID(int=0), UUID(int=1), UUID("12345678-1234-5678-1234-567812345678"), UUID(int=2**128 - 1)],
-    "address": list(map(ip_address, ("0.0.0.0", "9.0.0.0", "10.0.0.9", "10.0.0.10", "255.255.255.255", "::", "::ffff:1.2.3.4", "ff::"))),
-    "network": list(map(ip_network, ("0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.1/32", "::/0", "fe80::/10", "::1/128"))),
+    "address": list(
+        map(
+            ip_address,
+            ("0.0.0.0", "9.0.0.0", "10.0.0.9", "10.0.0.10", "255.255.255.255", "::", "::ffff:1.2.3.4", "ff::"),
+        )
+    ),
+    "network": list(
+        map(ip_network, ("0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.1/32", "::/0", "fe80::/10", "::1/128"))
+    ),
     "doc": [{}, [], 0, "", False, 1.5, {"": None, "a": {"b": [[], {}, None]}}, "\U0010ffff", -(2**63), 2**63 - 1],
     "items": [[], [None], [[[]]], [1, 1.0, True, "1"]],
 }
@@ -161,8 +184,14 @@ def _rank(value: Any) -> Any:
 
 
 def test_enums_are_kept_and_ordered_by_value(samples: Samples) -> None:
-    samples.sample.create_all([Sample(id=n, level=level, state=state) for n, (level, state) in enumerate(zip(Level, State, strict=True))])
-    assert [s.level for s in samples.sample.find(order_by=asc(Sample.level), limit=9)] == [Level.HIGH, Level.MIDDLE, Level.LOW]
+    samples.sample.create_all(
+        [Sample(id=n, level=level, state=state) for n, (level, state) in enumerate(zip(Level, State, strict=True))]
+    )
+    assert [s.level for s in samples.sample.find(order_by=asc(Sample.level), limit=9)] == [
+        Level.HIGH,
+        Level.MIDDLE,
+        Level.LOW,
+    ]
     assert [s.state for s in samples.sample.find(col(Sample.state) == State.PRINTED)] == [State.PRINTED]
     assert [s.level for s in samples.sample.find(col(Sample.level) > Level.HIGH, order_by=asc(Sample.level))] == [
         Level.MIDDLE,
@@ -279,7 +308,9 @@ def test_refused_before_anything_is_written(samples: Samples, name: str, value: 
     assert samples.sample.find(limit=9) == [Sample(id=1)]
 
 
-@pytest.mark.parametrize(("name", "value"), [pair for pair in REFUSED if pair[0] in ORDERED and pair != ("text", "x" * 256)])
+@pytest.mark.parametrize(
+    ("name", "value"), [pair for pair in REFUSED if pair[0] in ORDERED and pair != ("text", "x" * 256)]
+)
 def test_refused_as_an_operand(samples: Samples, name: str, value: Any) -> None:
     with pytest.raises(ValueRefused) as caught:
         samples.sample.find(col(getattr(Sample, name)) == value)
@@ -288,7 +319,8 @@ def test_refused_as_an_operand(samples: Samples, name: str, value: Any) -> None:
 
 def test_none_is_refused_where_the_field_is_not_optional(library: Library) -> None:
     author = library.author.create(Author(name="a"))
-    for wrong in ({"title": None}, {"pages": None}, {"extra": None}, {"isbn": None}):
+    wrongs: list[dict[str, Any]] = [{"title": None}, {"pages": None}, {"extra": None}, {"isbn": None}]
+    for wrong in wrongs:
         with pytest.raises(ValueRefused) as caught:
             library.book.create(Book(**{"isbn": "1", "title": "t", "author_id": author.id, **wrong}))
         assert caught.value.field == next(iter(wrong))
@@ -305,7 +337,7 @@ def test_unset_is_refused(samples: Samples) -> None:
     with pytest.raises(ValueRefused):
         col(Sample.text).to(UNSET)  # type: ignore[arg-type]
     with pytest.raises(ValueRefused):
-        samples.sample.find(col(Sample.whole) == UNSET)
+        samples.sample.find(col(Sample.whole) == UNSET)  # type: ignore[arg-type]
 
 
 def test_an_unset_reference_is_refused(library: Library) -> None:

@@ -57,7 +57,9 @@ def test_values_differ_by_case_accent_and_trailing_space(library: Library) -> No
 
 def test_fields_of_a_tuple_do_not_run_together(library: Library) -> None:
     born = date(2000, 1, 1)
-    for place, (first, last) in enumerate([("a", "bc"), ("ab", "c"), ("a,b", "c"), ("a", "b,c"), ("a/b", "c"), ("", "abc")]):
+    for place, (first, last) in enumerate(
+        [("a", "bc"), ("ab", "c"), ("a,b", "c"), ("a", "b,c"), ("a/b", "c"), ("", "abc")]
+    ):
         library.author.create(Author(name=str(place), first=first, last=last, born=born))
     assert library.author.count(scan=True) == 6
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
@@ -126,10 +127,11 @@ def test_update_where_of_the_field_it_looks_at(ten_books: Library) -> None:
 
 
 def test_bulk_needs_a_filter_and_a_path(ten_books: Library) -> None:
-    for wrong in (
-        lambda: ten_books.book.update_where(changes=[col(Book.pages).to(0)]),
-        lambda: ten_books.book.delete_where(),  # type: ignore[call-arg]
-    ):
+    wrongs: list[Callable[[], Any]] = [
+        lambda: ten_books.book.update_where(changes=[col(Book.pages).to(0)]),  # type: ignore[call-arg]
+        lambda: ten_books.book.delete_where(),  # type: ignore[call-arg]  # noqa: PLW0108 - not called here
+    ]
+    for wrong in wrongs:
         with pytest.raises((UsageError, TypeError)):
             wrong()
     with pytest.raises(NoAccessPath):
@@ -152,7 +154,8 @@ def test_bulk_is_a_series_of_steps_that_tells_how_far_it_got(place: Place) -> No
     records = [Reader(name=f"r{n}", card=f"c{n}") for n in range(60)]
     with pytest.raises(Duplicate) as caught:
         library.reader.create_all(records)
-    done: int = caught.value.done  # type: ignore[attr-defined]
+    done = caught.value.done
+    assert done is not None
     assert 0 < done <= 30
     stored = library.reader.find(scan=True)
     assert [r.name for r in stored] == ["kept", *(r.name for r in records[:done])]
@@ -170,7 +173,7 @@ def test_update_where_tells_how_far_it_got(place: Place) -> None:
     library.reader.create_all([Reader(name=f"r{n}") for n in range(20)])
     with pytest.raises(Duplicate) as caught:
         library.reader.update_where(everything(), changes=[col(Reader.card).to("same")], scan=True)
-    assert caught.value.done == 0  # type: ignore[attr-defined]
+    assert caught.value.done == 0
     assert library.reader.count(col(Reader.card).is_not(None), scan=True) == 0
 
 
@@ -267,11 +270,12 @@ def test_increment_stays_within_what_the_field_holds(quota: Cloud) -> None:
 
 
 def test_increment_goes_with_numbers(quota: Cloud) -> None:
-    for wrong in (
+    wrongs: list[Callable[[], Any]] = [
         lambda: quota.quota.increment(("p", "cores"), Quota.project),  # type: ignore[arg-type]
         lambda: quota.quota.increment(("p", "cores"), 5),
         lambda: quota.quota.increment(("p", "cores"), Author.id),
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(UsageError):
             wrong()
     for refused in (1.5, "1", True):
@@ -339,8 +343,8 @@ def test_racing_claims_never_take_the_same_one(place: Place) -> None:
     taken: list[IPv4Address] = []
 
     def work(n: int) -> None:
-        for _ in range(10):
-            taken.append(programs[n % 2].address.claim(FREE, changes=[col(Address.server_id).to(f"s{n}")]).ip)
+        changes = [col(Address.server_id).to(f"s{n}")]
+        taken.extend(programs[n % 2].address.claim(FREE, changes=changes).ip for _ in range(10))
 
     assert _race(4, work) == []
     assert len(set(taken)) == len(taken) == 40

@@ -107,7 +107,7 @@ def test_steps_stay_within_their_bounds_and_64_bits(shop: Any) -> None:
     ]
     for number, step in beyond:
         with pytest.raises(OutOfBounds, match=r"Item\.rank"):
-            shop.write(shop.stepped(shop.Item, number, by=Step("rank", *step)))
+            shop.write(shop.stepped(shop.Item, number, by=step))
     assert shop.write(shop.stepped(shop.Item, 2, by=Step("rank", 1))).records[0].rank == 2**63 - 1
     assert shop.write(shop.stepped(shop.Item, 2, by=Step("rank", -(2**63)))).records[0].rank == -1
 
