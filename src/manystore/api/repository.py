@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ..errors import UsageError
 from ..query.order import Aggregate, Order, Projection
-from ..query.plan import Ordering
+from ..query.planner import full_order
 from ..query.predicate import Predicate
 from .checking import K, M
 from .cursor import cursor_text
@@ -164,7 +164,5 @@ class Repository(Writing[M, K]):
         """Write the place of a record in an order as opaque text for after=, the same on every store."""
         reading = self._reading
         self._check_record(record)
-        terms = reading.ordering(order_by)
-        asked = {term.field for term in terms}
-        order = [*terms, *(Ordering(name) for name in reading.mapper.key_names if name not in asked)]
+        order = full_order(reading.ordering(order_by), reading.mapper.collection)
         return cursor_text(reading.mapper, order, record)

@@ -71,7 +71,7 @@ def plan(query: Query, catalog: Catalog) -> Plan:
     """Choose how to read; raise NoAccessPath or IndexNotReady."""
     reading = _Conditions()
     where = _plain(reading.condition(query.where)) if query.where is not None else AllOf(())
-    order = _full_order(query)
+    order = full_order(query.order, query.collection)
     if where == _NEVER:
         return _made(query, where, order, _Path(Nothing(), (), len(order)), None)
     parts = conjuncts(where)
@@ -136,11 +136,11 @@ def _plain(condition: Condition) -> Condition:
     return parts[0] if len(parts) == 1 else joint(tuple(parts))
 
 
-def _full_order(query: Query) -> tuple[Ordering, ...]:
+def full_order(order: Sequence[Ordering], collection: Collection) -> tuple[Ordering, ...]:
     """End every order in the key, so that it is total; what comes again, or after the whole key, changes nothing."""
     terms: dict[str, Ordering] = {}
-    for term in (*query.order, *(Ordering(name) for name in query.collection.key)):
-        if not all(name in terms for name in query.collection.key):
+    for term in (*order, *(Ordering(name) for name in collection.key)):
+        if not all(name in terms for name in collection.key):
             terms.setdefault(term.field, term)
     return tuple(terms.values())
 

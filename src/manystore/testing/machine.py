@@ -207,6 +207,10 @@ class Machine(RuleBasedStateMachine):
         for player in self.stores:
             answer = outcome(lambda player=player: act(player))  # type: ignore[misc]
             assert answer == expected, f"\n{type(player.database).__name__}: {answer}\noracle: {expected}"
+        # The text of a cursor is the same on every store; the oracle has none.
+        assert all(player.cursors == self.stores[0].cursors for player in self.stores)
+        for player in self.stores:
+            player.cursors.clear()
         for each in self.players:
             del each.kept[:-KEPT]
         return expected

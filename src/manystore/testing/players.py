@@ -145,6 +145,7 @@ class StorePlayer:
     def __init__(self, database: World) -> None:
         self.database = database
         self.kept: list[Any] = []
+        self.cursors: list[str] = []
         self.repositories: dict[str, Repository[Any, Any]] = {
             "Person": database.person,
             "Task": database.task,
@@ -238,7 +239,8 @@ class StorePlayer:
             found += page
             if len(page) < size:
                 return [shown(record) for record in found]
-            after = repository.cursor(page[-1], order_by=terms) if text else page[-1]
+            self.cursors.append(repository.cursor(page[-1], order_by=terms))
+            after = self.cursors[-1] if text else page[-1]
 
     def count(self, table: str, where: Filter, deleted: Shown) -> Answer:
         """Count, and see whether there is any."""

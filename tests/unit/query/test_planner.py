@@ -21,7 +21,7 @@ from manystore.query.plan import (
 from manystore.query.plan import (
     Test as Leaf,
 )
-from manystore.query.planner import Query, plan
+from manystore.query.planner import Query, full_order, plan
 from manystore.query.predicate import And, Compare, Predicate
 from manystore.schema.catalog import Catalog
 from manystore.schema.schema import Schema
@@ -433,3 +433,10 @@ def test_many_choices_are_planned_quickly() -> None:
     choices = [(C(Server.note) == str(n)) | (C(Server.size) == n) | (C(Server.slot) == n) for n in range(12)]
     with pytest.raises(NoAccessPath):
         planned(*choices)
+
+
+def test_an_order_ends_where_the_key_is_complete() -> None:
+    terms = (Ordering("id"), Ordering("size"))
+    assert full_order(terms, S) == (Ordering("id"),)
+    assert full_order((Ordering("size"), Ordering("size", True)), S) == (Ordering("size"), Ordering("id"))
+    assert full_order((), SCHEMA.collection("part")) == (Ordering("box"), Ordering("number"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 
 from ...query.plan import Access, AllOf, AnyOf, Claimed, Condition, Lookup, Ordering, Range, Test, Union
 from ...schema.schema import Collection
@@ -18,6 +18,7 @@ from .dialect import parameter
 
 Columns: TypeAlias = Callable[[str], ColumnElement[Any]]
 Clause: TypeAlias = ColumnElement[bool]
+AS_JSON = -1  # the size of an `in` whose values come as one JSON text
 _LAST = 0x10FFFF
 _BEFORE_SURROGATES, _AFTER_SURROGATES = 0xD7FF, 0xE000
 
@@ -57,10 +58,13 @@ class Sides:
         return self.collection.field(test.field).optional
 
     def _membership(self, test: Test, column: ColumnElement[Any]) -> Clause:
-        values: list[Any] = [parameter(f"i{test.param}_{at}") for at in range(self.sizes[test.param])]
+        size = self.sizes[test.param]
+        values: Any = [parameter(f"i{test.param}_{at}") for at in range(size)]
+        if size == AS_JSON:
+            values = select(func.json_each(parameter(f"i{test.param}_0")).table_valued("value").c.value)
         if test.op == "in":
-            return column.in_(values) if values else false()
-        if not values:
+            return column.in_(values) if size else false()
+        if not size:
             return true()
         out = column.not_in(values)
         return or_(out, column.is_(None)) if self._optional(test) else out

@@ -13,7 +13,18 @@ from sqlalchemy import ColumnElement, FromClause, Table, and_, case, exists, fun
 from sqlalchemy.sql.base import Executable
 
 from ...query.plan import Claimed, Condition, Ordering, Plan, Total
-from .condition import Clause, Columns, Cursor, Sides, access_condition, access_order, fixed_fields, order_by, tests
+from .condition import (
+    AS_JSON,
+    Clause,
+    Columns,
+    Cursor,
+    Sides,
+    access_condition,
+    access_order,
+    fixed_fields,
+    order_by,
+    tests,
+)
 from .dialect import Statement, parameter
 from .tables import REVISION, VERSION, Layout
 
@@ -75,7 +86,7 @@ class Selects:
         if shape.after is not None:
             names += [f"a{at}" for at in range(len(plan.order))]
         for param, size in shape.sizes:
-            names += [f"i{param}_{at}" for at in range(size)]
+            names += [f"i{param}_{at}" for at in range(1 if size == AS_JSON else size)]
         names += [f"n{param}" for param in self.prefixes if param not in shape.endless]
         return Statement(built, {name: at for at, name in enumerate(names)}, len(names))
 

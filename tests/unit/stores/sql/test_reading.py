@@ -282,6 +282,11 @@ def test_a_long_list_of_keys(shop: Any) -> None:
     shop.write(*[shop.new(shop.Maker(id=n, name=str(n))) for n in range(50)])
     found = shop.read(shop.Maker, col(shop.Maker.id).in_(range(-9_000, 9_001)), {"cap": 10_000})
     assert [maker.id for maker in found.rows] == list(range(50))
+    names = [f"{n}" for n in range(20, 400_000)] + ["😀", '"', "\\"]
+    found = shop.read(shop.Maker, col(shop.Maker.name).in_(names), scan=True)
+    assert [maker.id for maker in found.rows] == list(range(20, 50))
+    found = shop.read(shop.Maker, ~col(shop.Maker.name).in_(names), scan=True)
+    assert [maker.id for maker in found.rows] == list(range(20))
 
 
 def test_nothing_is_asked_of_the_file_when_nothing_can_match(shop: Any) -> None:
