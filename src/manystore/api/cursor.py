@@ -48,7 +48,7 @@ def _value(mapper: Mapper, term: Ordering, primitive: Any) -> Any:
     if primitive is None and spec.optional:
         return None
     try:
-        value = spec.type.load(bytes.fromhex(primitive) if spec.type.kind == "bytes" else primitive)
+        value = spec.type.load(bytes.fromhex(str(primitive)) if spec.type.kind == "bytes" else primitive)
         return mapper.codec.check(spec, value)
     except (ValueError, TypeError, AttributeError, ValueRefused, IndexError):
         raise UsageError("after=: this text is no cursor") from None

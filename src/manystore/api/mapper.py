@@ -97,13 +97,12 @@ class Mapper:
         if self.single_key is not None:
             self.codec.check(self.key_specs[0], key)
             return (key,)
-        if not isinstance(key, tuple) or len(key) != len(self.key_names):
+        if key.__class__ is not tuple or len(key) != len(self.key_names):
             reason = f"a key of {len(self.key_names)} parts, as a tuple"
             raise ValueRefused(self.name, ", ".join(self.key_names), reason)
-        parts: tuple[Any, ...] = key
-        for spec, part in zip(self.key_specs, parts, strict=True):
+        for spec, part in zip(self.key_specs, key, strict=True):
             self.codec.check(spec, part)
-        return parts
+        return tuple(key)
 
     def bind(self, record: Any) -> Values:
         """Check a record and bind its values; raise ValueRefused."""

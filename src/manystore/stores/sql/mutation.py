@@ -169,13 +169,11 @@ class Mutation:
         names = self._values()
         columns = [field.column for field in self.collection.fields] + [REVISION, VERSION]
         values: list[Any] = [_bind(name) for name in names[: len(self.collection.fields) + 1]]
-        version: ColumnElement[Any] = literal_column(str(self.collection.version))
-        if guarded:
-            # Where a condition fails, the version comes out as NULL, which its column refuses. INSERT ... SELECT ... WHERE
-            # would say the same more plainly, and takes 10 µs longer for 40 columns.
-            where = [self._epoch_is(), *(self._found(r, name) for r, name in self._checked_values())]
-            version = select(version).select_from(self._layout.catalog).where(*where).scalar_subquery()
-        return insert(self.table).values(dict(zip(columns, [*values, version], strict=True)))
+        values.append(literal_column(str(self.collection.version)))
+        if not guarded:
+            return insert(self.table).values(dict(zip(columns, values, strict=True)))
+        where = [self._epoch, *(self._found(r, name) for r, name in self._checked_values())]
+        return insert(self.table).from_select(columns, select(*values).where(*where))
 
     def _replace(self, required: Sequence[str], *, guarded: bool) -> Executable:
         values = {f.name: _bind(f"new.{f.name}") for f in self.collection.fields if f.name not in self.collection.key}
@@ -217,10 +215,6 @@ class Mutation:
     def _checked_values(self) -> list[tuple[Reference, str]]:
         names = self._values()
         return [(reference, names[self.collection.positions[reference.field]]) for reference in self._checked()]
-
-    def _epoch_is(self) -> Clause:
-        is_it: Clause = self._layout.catalog.c.epoch == _bind("epoch")
-        return is_it
 
     def _found(self, reference: Reference, name: str) -> Clause:
         target = self.schema.collection(reference.target)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from manystore import NoAccessPath, Predicate, TooManyExamined, UsageError, asc, col, desc, everything
+from manystore import (
+    NoAccessPath,
+    Predicate,
+    TooManyExamined,
+    UsageError,
+    asc,
+    col,
+    count,
+    desc,
+    everything,
+    project,
+)
 from manystore.testing.models import Author, Book, Cloud, Host, Library, Sample, Samples, State
 from manystore.testing.provision import Place
 
@@ -335,3 +347,38 @@ def test_iterate_has_the_cap_for_each_page(capped: Samples) -> None:
     assert [s.id for s in capped.sample.iterate(col(Sample.text) == "t", page=5)] == list(range(12))
     with pytest.raises(TooManyExamined):
         list(capped.sample.iterate(col(Sample.text) == "t", page=11))
+
+
+def test_every_access_is_counted(capped: Samples) -> None:
+    text, keys = col(Sample.text) == "t", col(Sample.id)
+    either = (col(Sample.whole) == 0) | (col(Sample.whole) == 1)
+    for too_many in (
+        keys.in_(range(11)),
+        keys.in_(list(range(12))),
+        keys >= 0,
+        either,
+        col(Sample.whole).in_([0, 1]),
+        text,
+    ):
+        for read in (capped.sample.find, capped.sample.count, lambda p: capped.sample.aggregate(count(), p)):
+            with pytest.raises(TooManyExamined):
+                read(too_many)
+        with pytest.raises(TooManyExamined):
+            capped.sample.select(project(_Number, number=count()), too_many)
+        with pytest.raises(TooManyExamined):
+            capped.sample.find(too_many, order_by=asc(Sample.ratio), limit=1)
+    for enough in (
+        keys.in_(range(10)),
+        keys < 10,
+        keys.in_([1, 1, 2, 99]),
+        either & (keys < 10),
+        col(Sample.whole) == 1,
+    ):
+        assert (
+            capped.sample.count(enough) == len(capped.sample.find(enough)) == len(capped.sample.find(enough, scan=True))
+        )
+
+
+@dataclass
+class _Number:
+    number: int
