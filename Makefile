@@ -29,7 +29,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 		|| { echo 'manystore needs Python 3.11 or newer; name one: make PYTHON=python3.12'; exit 1; }
 	@echo 'Installing the tools into .venv; the first time takes about a minute.'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
