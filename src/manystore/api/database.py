@@ -76,7 +76,7 @@ class Database:
         models = [model for _, model in repositories.values()]
         if len(set(models)) < len(models):
             raise DeclarationError(f"{cls.__name__}: two repositories for one model")
-        store = open_store(parsed)
+        store = open_store(parsed, wait=wait)
         try:
             return cls(Engine(store, models, clock=clock, wait=wait, on_call=on_call, limits=limits))
         except BaseException:

@@ -25,6 +25,8 @@ from ..schema.operation import Operation
 from ..schema.schema import Collection
 
 Values: TypeAlias = tuple[Any, ...]
+Wait: TypeAlias = Callable[[float], None]
+"""What every pause goes through; takes seconds."""
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -151,10 +153,11 @@ class Store(Protocol):
     forms: ClassVar[Mapping[Kind, Form]]
 
     @classmethod
-    def open(cls, url: Any, /) -> Store:
+    def open(cls, url: Any, /, *, wait: Wait) -> Store:
         """Open the store of a parsed URL (store/url.py); raise URLError, NotADatabase, Unavailable or MissingDriver.
 
-        Looks before it changes anything: what is not a database of manystore's is left untouched.
+        Looks before it changes anything: what is not a database of manystore's is left untouched. wait: for pauses
+        between tries that other writers won.
         """
         ...
 
@@ -188,7 +191,10 @@ class Store(Protocol):
         ...
 
     def alter(self, operation: Operation) -> None:
-        """Carry out an operation on the stored schema. CreateDatabase does nothing when a catalog is there already."""
+        """Carry out an operation on the stored schema. CreateDatabase does nothing when a catalog is there already.
+
+        ReplaceCatalog is a compare-and-set on the epoch: EpochChanged when another one is in force.
+        """
         ...
 
     def close(self) -> None:

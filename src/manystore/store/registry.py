@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import MissingDriver, URLError
-from .protocol import Store
+from .protocol import Store, Wait
 from .url import StoreURL
 
 if TYPE_CHECKING:
@@ -21,8 +21,11 @@ def known() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def open_store(url: StoreURL) -> Store:
-    """Open the store that a URL names; raise URLError, MissingDriver, or what the store's open raises."""
+def open_store(url: StoreURL, *, wait: Wait) -> Store:
+    """Open the store that a URL names; raise URLError, MissingDriver, or what the store's open raises.
+
+    wait: what the store's pauses go through.
+    """
     found = known()
     if url.scheme not in found:
         raise URLError(f"no store for {url.scheme}://; there are: {', '.join(sorted(found)) or 'none'}")
@@ -31,5 +34,7 @@ def open_store(url: StoreURL) -> Store:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] == __name__.partition(".")[0]:
             raise  # a fault of the package's own, which no driver mends
-        raise MissingDriver(f"{url.scheme}:// needs {missing.name}: pip install 'manystore[{url.scheme}]'") from None
-    return store.open(url)
+        # An entry point names its extra where that is not called like the scheme: `name = module:Class [extra]`.
+        extra = (*found[url.scheme].extras, url.scheme)[0]
+        raise MissingDriver(f"{url.scheme}:// needs {missing.name}: pip install 'manystore[{extra}]'") from None
+    return store.open(url, wait=wait)

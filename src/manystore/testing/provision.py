@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,11 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from manystore import Call, Database
+from manystore.query.plan import CATALOG
+from manystore.schema.catalog import Catalog
+from manystore.schema.operation import ReplaceCatalog
+from manystore.store.registry import open_store
+from manystore.store.url import parse_url
 
 D = TypeVar("D", bound=Database)
 Provide: TypeAlias = Callable[[str, str, Path], tuple[str, str]]
@@ -48,6 +54,19 @@ class Place:
         opened = database.connect(self.url, **{"prefix": self.prefix, "on_call": self.calls.append, **options})
         self._opened.append(opened)
         return opened
+
+    def move_epoch(self, expected: str | None = None) -> str:
+        """Put the stored catalog in force under a new epoch, as each phase of a migration does; give the epoch before.
+
+        expected: the epoch that it is to replace, that in force if not given.
+        """
+        store = open_store(parse_url(self.url, self.prefix), wait=time.sleep)  # noqa: TID251 - a real one
+        try:
+            catalog: Catalog = store.read(CATALOG, (), epoch="").rows[0]
+            store.alter(ReplaceCatalog(expected or catalog.epoch, catalog.changed()))
+            return catalog.epoch
+        finally:
+            store.close()
 
     def close(self) -> None:
         """Close all that connect() gave."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -18,14 +19,14 @@ from manystore.stores.keyvalue.memory import MemoryStore
 
 def test_stores_of_this_installation() -> None:
     assert {"memory", "sqlite"} <= set(known())
-    store = open_store(parse_url("memory://"))
+    store = open_store(parse_url("memory://"), wait=time.sleep)
     assert isinstance(store, MemoryStore)
     store.close()
 
 
 def test_an_unknown_scheme() -> None:
     with pytest.raises(URLError, match=r"^no store for mongo://; there are: .*memory.*sqlite"):
-        open_store(parse_url("mongo://user:sesame@h"))
+        open_store(parse_url("mongo://user:sesame@h"), wait=time.sleep)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_driver_that_is_not_installed(plugin: Path) -> None:
     plugin.write_text("import exoticdriver.client\n")
     with pytest.raises(MissingDriver) as caught:
-        open_store(parse_url("exotic://h"))
+        open_store(parse_url("exotic://h"), wait=time.sleep)
     assert str(caught.value) == "exotic:// needs exoticdriver: pip install 'manystore[exotic]'"
     assert isinstance(caught.value, ImportError)
 
@@ -50,5 +51,5 @@ def test_a_driver_that_is_not_installed(plugin: Path) -> None:
 def test_faults_that_no_driver_mends(plugin: Path, line: str) -> None:
     plugin.write_text(line + "\n")
     with pytest.raises(ImportError) as caught:
-        open_store(parse_url("exotic://h"))
+        open_store(parse_url("exotic://h"), wait=time.sleep)
     assert not isinstance(caught.value, MissingDriver)

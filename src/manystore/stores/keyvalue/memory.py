@@ -17,6 +17,7 @@ from sortedcontainers import SortedDict
 
 from ...errors import EpochChanged
 from ...query.capabilities import Capabilities
+from ...store.protocol import Wait
 from ...store.url import StoreURL
 from .layout import GAP, after_all
 from .protocol import (
@@ -143,18 +144,18 @@ class MemoryStore(KeyValueStore):
         native_filter=False, native_aggregate=False, persistent=False, shared=False
     )
 
-    def __init__(self, memory: Memory, let_go: Callable[[], None] | None = None) -> None:
-        super().__init__(memory)
+    def __init__(self, memory: Memory, let_go: Callable[[], None] | None = None, *, wait: Wait) -> None:
+        super().__init__(memory, wait=wait)
         self._let_go = let_go
 
     @classmethod
-    def open(cls, url: StoreURL, /) -> MemoryStore:
+    def open(cls, url: StoreURL, /, *, wait: Wait) -> MemoryStore:
         """Open the memory of a name, or a new one; raise URLError for an option, since there are none."""
         url.allow()
         name = "/".join(part for part in (url.name, url.path, url.prefix) if part)
         if not url.name:
-            return cls(Memory())
-        return cls(_SHARED.take(name), lambda: _SHARED.let_go(name))
+            return cls(Memory(), wait=wait)
+        return cls(_SHARED.take(name), lambda: _SHARED.let_go(name), wait=wait)
 
     def close(self) -> None:
         """Let go of the memory; the last to do so ends it."""

@@ -12,7 +12,9 @@ catalog have values and are read by name, `r:` also in order of names; `u:` clai
 **Epoch.** The stored catalog (CATALOG) begins with format and epoch; `epoch_of` reads it. get and scan give the epoch
 that was in force when they read: seen in the same atomic step or after it, never before. commit compares it in its own.
 
-**Tokens.** The value of a record begins `{"_revision":"<token>"`, 16 hex digits, and `token_of` reads it.
+**Tokens.** The value of a record begins `{"_revision":"<token>","_previous":`, then the token before it or null, 16 hex
+digits each; `token_of` and `previous_of` read them. By them outcome.py tells what became of a commit whose reply was
+lost.
 """
 
 from __future__ import annotations
@@ -40,6 +42,11 @@ def epoch_of(catalog: bytes | None) -> str:
 def token_of(record: bytes) -> str:
     """Read the token of a stored record."""
     return record[14:30].decode()
+
+
+def previous_of(record: bytes) -> str | None:
+    """Read the token that a stored record's own replaced; None when it was made by its only write."""
+    return record[45:61].decode() if record[32:45] == b'"_previous":"' else None
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):

@@ -13,8 +13,8 @@ from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG as READ_CATALOG
 from ...query.plan import Plan
 from ...schema.catalog import Catalog
-from ...schema.operation import CreateDatabase, Operation
-from ...store.protocol import Change, Form, Read, Written
+from ...schema.operation import CreateDatabase, Operation, ReplaceCatalog
+from ...store.protocol import Change, Form, Read, Wait, Written
 from .protocol import CATALOG, Absent, KeyValue
 from .reader import KEPT, Reading, compiled
 from .shape import Keeper
@@ -27,8 +27,9 @@ class KeyValueStore:
     capabilities: ClassVar[Capabilities]
     forms: ClassVar[Mapping[Any, Form]] = {}
 
-    def __init__(self, kv: KeyValue) -> None:
+    def __init__(self, kv: KeyValue, *, wait: Wait) -> None:
         self._kv = kv
+        self._wait = wait
         self._kept: Keeper | None = None
         self._is_closed = False
 
@@ -60,7 +61,7 @@ class KeyValueStore:
         keeper = self._kept
         if keeper is None or keeper.epoch != epoch:
             keeper = self._keep(epoch)
-        return write(self._kv, keeper, changes)
+        return write(self._kv, keeper, changes, self._wait)
 
     def alter(self, operation: Operation) -> None:
         """Carry out an operation on the stored schema."""
@@ -70,6 +71,8 @@ class KeyValueStore:
             case CreateDatabase(catalog):
                 # Collections need no making here. Whoever is first makes the catalog; for the others it is there.
                 self._kv.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
+            case ReplaceCatalog(expected, catalog):
+                self._kv.commit([], [(*CATALOG, catalog.encode())], [], epoch=expected)
             case _:  # pyright: ignore[reportUnnecessaryComparison] - migrations add operations
                 raise Unsupported(f"{type(operation).__name__} cannot be carried out by this store")
 

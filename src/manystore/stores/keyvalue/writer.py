@@ -5,10 +5,11 @@ A check that fails says only that somebody was faster or that the write is refus
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from ...errors import NotFound, OutOfBounds, Unavailable, WriteRefused
-from ...store.protocol import Change, Written
+from ...store.protocol import Change, Wait, Written
 from .claim import judge_claims
 from .protocol import Key, KeyValue
 from .referrers import Referrers
@@ -17,9 +18,11 @@ from .single import try_single
 from .step import Raced, Step
 
 _TRIES = 100
+_AT_ONCE = 2  # tries without a pause between them: most races have two runners
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.0005, 0.05
 
 
-def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change]) -> Written:
+def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change], wait: Wait) -> Written:
     """Carry out all changes in one commit, or raise what store/protocol.py says."""
     trips, is_thorough = 0, False
     stored: dict[Key, bytes | None] = {}
@@ -28,7 +31,9 @@ def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change]) -> Written:
         if is_done:
             return Written([None], trips)
         is_thorough = trips > 0 and not stored
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
+        if attempt > _AT_ONCE:
+            wait(random.uniform(0, min(_LONGEST_WAIT, _SHORTEST_WAIT * 2**attempt)))
         step = Step(kv, keeper, changes, stored, is_thorough=is_thorough)
         try:
             _prepare(step)

@@ -9,18 +9,18 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from ...errors import URLError
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG, Plan
 from ...schema.catalog import Catalog
-from ...schema.operation import CreateDatabase, Operation
-from ...store.protocol import Change, Form, Kind, Read, Values, Written
+from ...schema.operation import CreateDatabase, Operation, ReplaceCatalog
+from ...store.protocol import Change, Form, Kind, Read, Values, Wait, Written
 from .connections import Connection, Connections
 from .dialect import FORMS, Statement, parameter
 from .location import examine, file_of
-from .reader import Reader
+from .reader import Reader, changed
 from .reading import Reading
 from .tables import Layout
 from .translate import DRIVER_ERRORS, translate
@@ -46,12 +46,13 @@ class SQLStore:
         self._kept = ("sql", layout.prefix)  # under which a plan keeps what was compiled for it
 
     @classmethod
-    def open(cls, url: Any, /) -> SQLStore:
+    def open(cls, url: Any, /, *, wait: Wait) -> SQLStore:
         """Open the file that a URL names; it need not be there yet, but its directory must.
 
         Options: timeout (seconds that a writer waits for another), durability (full, or off: a commit may be lost, and
         the file damaged, when the machine dies), pool (how many idle connections are kept).
         """
+        del wait  # the database itself waits for other writers, as long as timeout says
         url.allow("timeout", "durability", "pool")
         durability = url.options.get("durability", "full")
         if url.hosts:
@@ -94,7 +95,9 @@ class SQLStore:
         try:
             self._use_log(connection)
             connection.execute("BEGIN IMMEDIATE")
-            if self._is_new(connection):
+            if isinstance(operation, ReplaceCatalog):
+                self._replace(connection, operation)
+            elif self._is_new(connection):
                 self._create(connection, operation)
             connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
@@ -131,3 +134,12 @@ class SQLStore:
         row = insert(self._layout.catalog).values(format=parameter("f"), epoch=parameter("e"), catalog=parameter("c"))
         statement = Statement(row, {"f": 0, "e": 1, "c": 2}, 3)
         connection.execute(statement.text, statement.bind([catalog.format, catalog.epoch, catalog.encode().decode()]))
+
+    def _replace(self, connection: Connection, operation: ReplaceCatalog) -> None:
+        table, catalog = self._layout.catalog, operation.catalog
+        row = {"format": parameter("f"), "epoch": parameter("e"), "catalog": parameter("c")}
+        built = update(table).where(table.c.epoch == parameter("x")).values(row)
+        statement = Statement(built, {"f": 0, "e": 1, "c": 2, "x": 3}, 4)
+        values = [catalog.format, catalog.epoch, catalog.encode().decode(), operation.expected]
+        if connection.execute(statement.text, statement.bind(values)).rowcount != 1:
+            raise changed()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from manystore import Closed, Database, Repository, SchemaMismatch, col, field, index, model, ref, unique
+from manystore import Closed, Database, EpochChanged, Repository, SchemaMismatch, col, field, index, model, ref, unique
 from manystore.testing import provision
 from manystore.testing.models import Author, Book, Cloud, Folder, Host, Library
 from manystore.testing.provision import Place
@@ -221,3 +221,40 @@ def test_a_refused_connection_is_closed_and_a_closed_one_stays_closed(place: Pla
     with pytest.raises(Closed):
         library.folder.get("a")
     assert place.connect(Library).folder.find(col(Folder.path) == "none") == []
+
+
+def test_a_database_goes_on_under_a_new_epoch(place: Place) -> None:
+    library = place.connect(Library)
+    author = library.author.create(Author(name="a"))
+    library.book.create(Book(isbn="1", title="t", author_id=author.id))
+    for act in (
+        lambda: library.book.get("1"),
+        lambda: library.book.find(col(Book.title) == "t"),
+        lambda: library.book.count(col(Book.title) == "t"),
+        lambda: library.book.exists(col(Book.title) == "u"),
+        lambda: library.author.create(Author(name="b")),
+        lambda: library.book.update("1", col(Book.pages).to(7)),
+        lambda: library.book.increment("1", Book.pages),
+        lambda: library.book.delete("1"),
+    ):
+        place.move_epoch()
+        act()
+    assert library.book.find(scan=True) == []
+
+
+def test_a_transaction_commits_under_a_new_epoch(place: Place) -> None:
+    library = place.connect(Library)
+    author = library.author.create(Author(name="a"))
+    with library.transaction() as tx:
+        tx.author.get(author.id).name = "b"
+        place.move_epoch()
+        tx.book.create(Book(isbn="1", title="t", author_id=author.id))
+        tx.author.update(author.id, col(Author.name).to("c"))
+    assert (library.author.get(author.id).name, library.book.get("1").title) == ("c", "t")
+
+
+def test_the_catalog_is_replaced_by_whoever_saw_the_one_in_force(place: Place) -> None:
+    place.connect(Library)
+    before = place.move_epoch()
+    with pytest.raises(EpochChanged):
+        place.move_epoch(expected=before)

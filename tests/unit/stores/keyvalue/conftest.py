@@ -28,7 +28,7 @@ class Place:
     def __init__(self, *models: type[Any], kv: Any = None) -> None:
         self.schema = Schema.of(models, SYSTEM)
         self.kv = kv or Memory()
-        self.store = KeyValueStore(self.kv)
+        self.store = KeyValueStore(self.kv, wait=lambda _: None)
         self.store.alter(CreateDatabase(Catalog.first(self.schema)))
         self.catalog: Catalog = self.store.read(CATALOG, (), epoch="").rows[0]
         self.epoch = self.catalog.epoch

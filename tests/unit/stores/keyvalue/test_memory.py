@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_epoch(memory):
 
 
 def made(url: str) -> MemoryStore:
-    return MemoryStore.open(parse_url(url))
+    return MemoryStore.open(parse_url(url), wait=time.sleep)
 
 
 def epoch_in(store: MemoryStore) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
@@ -80,7 +81,7 @@ class Shop:
 
     def __init__(self, path: Path, options: str = "?durability=off", prefix: str = "") -> None:
         self.path = path
-        self.store = SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix))
+        self.store = SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
         self.schema = Schema.of(MODELS, SYSTEM)
         found = self.store.read(CATALOG, (), epoch="").rows
         if not found:

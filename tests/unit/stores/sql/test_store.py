@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from manystore.stores.sql.translate import translate
 
 
 def open_(path: Any, options: str = "", prefix: str = "") -> SQLStore:
-    return SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix))
+    return SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def open_(path: Any, options: str = "", prefix: str = "") -> SQLStore:
 )
 def test_urls_that_name_no_file(url: str, words: str) -> None:
     with pytest.raises(URLError, match=words):
-        SQLStore.open(parse_url(url))
+        SQLStore.open(parse_url(url), wait=time.sleep)
 
 
 def test_no_file_is_made_by_a_look(tmp_path: Path) -> None:
