@@ -25,7 +25,7 @@ from manystore.schema.schema import Collection, Schema
 from manystore.schema.system import SYSTEM
 from manystore.store.protocol import Delete, Insert, Patch, Read, Replace, Step, Written
 from manystore.store.url import parse_url
-from manystore.stores.sql.store import SQLStore
+from manystore.stores.sql.sqlite import SQLiteStore
 
 
 class Size(Enum):
@@ -81,7 +81,7 @@ class Shop:
 
     def __init__(self, path: Path, options: str = "?durability=off", prefix: str = "") -> None:
         self.path = path
-        self.store = SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
+        self.store = SQLiteStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
         self.schema = Schema.of(MODELS, SYSTEM)
         found = self.store.read(CATALOG, (), epoch="").rows
         if not found:
@@ -89,7 +89,7 @@ class Shop:
             found = self.store.read(CATALOG, (), epoch="").rows
         self.catalog: Catalog = found[0]
         self.epoch = self.catalog.epoch
-        self.codecs = {cls: ModelCodec(model_of(cls), SQLStore.forms) for cls in MODELS}
+        self.codecs = {cls: ModelCodec(model_of(cls), SQLiteStore.forms) for cls in MODELS}
 
     def collection(self, cls: type[Any]) -> Collection:
         return self.schema.collection(model_of(cls).collection)

@@ -19,12 +19,11 @@ from manystore.query.plan import Test as Compare
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
 from manystore.store.url import parse_url
-from manystore.stores.sql.store import SQLStore
-from manystore.stores.sql.translate import translate
+from manystore.stores.sql.sqlite import SQLiteStore, translate
 
 
-def open_(path: Any, options: str = "", prefix: str = "") -> SQLStore:
-    return SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
+def open_(path: Any, options: str = "", prefix: str = "") -> SQLiteStore:
+    return SQLiteStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def open_(path: Any, options: str = "", prefix: str = "") -> SQLStore:
 )
 def test_urls_that_name_no_file(url: str, words: str) -> None:
     with pytest.raises(URLError, match=words):
-        SQLStore.open(parse_url(url), wait=time.sleep)
+        SQLiteStore.open(parse_url(url), wait=time.sleep)
 
 
 def test_no_file_is_made_by_a_look(tmp_path: Path) -> None:
