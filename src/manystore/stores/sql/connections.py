@@ -67,6 +67,9 @@ class Connections(ABC):
         del lost
         return self.opened()
 
+    can_fence = True
+    """fence keeps its word."""
+
     def take(self) -> Connection:
         """Give a connection to use alone; hand it back with put, or drop it."""
         if self._pid != os.getpid():
@@ -117,3 +120,9 @@ class Connections(ABC):
         self._inherited += self._idle
         self._idle = deque()
         self._pid = os.getpid()
+
+
+def split_host(host: str) -> tuple[str, str]:
+    """Give the name and the port, "" if there is none, of one of a URL's hosts; an IPv6 address stands in brackets."""
+    name, colon, port = host.rpartition(":")
+    return (name, port) if colon and not host.endswith("]") else (host, "")

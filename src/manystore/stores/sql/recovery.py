@@ -19,6 +19,7 @@ from .reader import Reader
 from .schemas import Known
 
 _PAUSE = 0.05
+_UNASKED = "the connection broke during a commit, and the database cannot be asked what became of it"
 
 
 class Broken(Exception):
@@ -46,6 +47,8 @@ class Recovery:
         """
         connections = self._reader.connections
         connections.forget()  # all of one server: what broke one of them broke the others
+        if broken.committing and not connections.can_fence:
+            raise OutcomeUnknown(_UNASKED)
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -55,9 +58,7 @@ class Recovery:
             except Unavailable as reason:
                 if time.monotonic() >= deadline:
                     if broken.committing:
-                        raise OutcomeUnknown(
-                            "the connection broke during a commit, and the database cannot be asked what became of it"
-                        ) from reason
+                        raise OutcomeUnknown(_UNASKED) from reason
                     raise
                 self._wait(_PAUSE)
 

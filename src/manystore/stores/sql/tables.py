@@ -6,13 +6,14 @@ Knows schemas and SQLAlchemy's tables; must not know plans, changes or connectio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, MetaData, Table
 from sqlalchemy import Index as TableIndex
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from ...errors import NotADatabase
 from ...schema.schema import Collection, Field, Schema
 from .dialect import LONG, Dialect
 
@@ -132,6 +133,12 @@ def short(name: str, longest: int) -> str:
     if len(name) <= longest:
         return name
     return f"{name[: longest - 17]}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def refuse_foreign(tables: Mapping[str, Iterable[str]]) -> None:
+    """Raise NotADatabase for tables, with the names of their columns, of which none is a catalog."""
+    if tables and not any(CATALOG_COLUMNS.issubset(found) for name, found in tables.items() if name.endswith(CATALOG)):
+        raise NotADatabase("the database holds tables that manystore did not make; it was left untouched")
 
 
 def _indexed(collection: Collection) -> set[str]:

@@ -209,11 +209,12 @@ class Writer:
     def _give_up(self, connection: Connection, error: Exception, known: Known, *, committing: bool) -> None:
         """Raise what an error of the driver comes to."""
         verdict = self._dialect.verdict(error)
+        if verdict == "again":
+            self._roll_back(connection)
+            raise Again from error
         self._connections.drop(connection)  # which rolls back
         if verdict == "broken":
             raise Broken(connection, committing=committing) from error
-        if verdict == "again":
-            raise Again from error
         if verdict == "missing":
             self._reader.confirm(known.epoch)  # one that the catalog has lost since
         raise self._dialect.translate(error, writing=committing) from error
