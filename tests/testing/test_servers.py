@@ -18,6 +18,7 @@ from manystore.testing.servers.server import free_ports
 pytestmark = pytest.mark.server
 
 KINDS = sorted(servers.KINDS)
+NAME = f"t{os.getpid()}x"  # other workers use the same servers
 
 
 # --- a value written and read with each kind's own client ------------------------------------------------------------
@@ -282,10 +283,10 @@ def test_mysql_is_served_by_the_same_server_as_mariadb():
 def test_removal_from_redis_takes_what_has_the_prefix():
     port = int(servers.url("redis").rpartition(":")[2])
     with import_module("redis").Redis(port=port, decode_responses=True) as client:
-        client.mset({"{tabcd1_}:r": "1", "{tabcd1_}:i": "1", "{tabcd11_}:r": "1"})
-        removal.REMOVALS["redis"](servers.url("redis"), "tabcd1_")
-        assert sorted(client.scan_iter("*tabcd*")) == ["{tabcd11_}:r"]
-        removal.REMOVALS["redis"](servers.url("redis"), "tabcd11_")
+        client.mset({f"{{{NAME}1_}}:{part}": "1" for part in "ri"} | {f"{{{NAME}11_}}:r": "1"})
+        removal.REMOVALS["redis"](servers.url("redis"), f"{NAME}1_")
+        assert list(client.scan_iter(f"*{NAME}*")) == [f"{{{NAME}11_}}:r"]
+        removal.REMOVALS["redis"](servers.url("redis"), f"{NAME}11_")
 
 
 @pytest.mark.slow
@@ -299,14 +300,14 @@ def test_removal_from_sql_takes_the_tables_with_the_prefix(kind):
         connection = import_module("pymysql").connect(host="127.0.0.1", port=port, user="root", database="manystore")
         listed = "SHOW TABLES"
     with connection, connection.cursor() as cursor:
-        for name in ("tabcd1_a", "tabcd1__b", "tabcd11_a", "tabcd1xa"):
-            cursor.execute(f"CREATE TABLE {name} (v int)")
-        removal.REMOVALS[kind](url, "tabcd1_")
-        removal.REMOVALS[kind](url, "tabcd1_")
+        for name in ("1_a", "1__b", "11_a", "1xa"):
+            cursor.execute(f"CREATE TABLE {NAME}{name} (v int)")
+        removal.REMOVALS[kind](url, f"{NAME}1_")
+        removal.REMOVALS[kind](url, f"{NAME}1_")
         cursor.execute(listed)
-        left = {name for (name,) in cursor.fetchall() if name.startswith("tabcd")}
-        assert left == {"tabcd11_a", "tabcd1xa"}
-        cursor.execute("DROP TABLE tabcd11_a, tabcd1xa")
+        left = {name for (name,) in cursor.fetchall() if name.startswith(NAME)}
+        assert left == {f"{NAME}11_a", f"{NAME}1xa"}
+        cursor.execute(f"DROP TABLE {NAME}11_a, {NAME}1xa")
 
 
 @pytest.mark.slow
@@ -319,12 +320,12 @@ def test_removal_from_etcd_takes_what_has_the_prefix():
     def encoded(text):
         return base64.b64encode(text.encode()).decode()
 
-    for key in ("/tabcd1_/r", "/tabcd1_/s", "/tabcd11_/r"):
+    for key in (f"/{NAME}1_/r", f"/{NAME}1_/s", f"/{NAME}11_/r"):
         server.call("POST", "/v3/kv/put", {"key": encoded(key), "value": ""})
-    removal.REMOVALS["etcd"](servers.url("etcd"), "tabcd1_")
-    found = server.call("POST", "/v3/kv/range", {"key": encoded("/tabcd"), "range_end": encoded("/tabce")})
-    assert [each["key"] for each in found["kvs"]] == [encoded("/tabcd11_/r")]
-    removal.REMOVALS["etcd"](servers.url("etcd"), "tabcd11_")
+    removal.REMOVALS["etcd"](servers.url("etcd"), f"{NAME}1_")
+    found = server.call("POST", "/v3/kv/range", {"key": encoded(f"/{NAME}"), "range_end": encoded(f"/{NAME}~")})
+    assert [each["key"] for each in found["kvs"]] == [encoded(f"/{NAME}11_/r")]
+    removal.REMOVALS["etcd"](servers.url("etcd"), f"{NAME}11_")
 
 
 @pytest.mark.slow
@@ -333,12 +334,12 @@ def test_removal_from_zookeeper_takes_what_has_the_prefix():
     client.start()
     try:
         for number in range(700):  # more than one request
-            client.create_async(f"/tabcd1_/r/{number}", makepath=True)
-        client.ensure_path("/in/tabcd1_/r")
-        client.ensure_path("/tabcd11_/r")
-        removal.REMOVALS["zookeeper"](servers.url("zookeeper"), "tabcd1_")
-        assert {"tabcd11_"} == {name for name in client.get_children("/") if name.startswith("tabcd")}
-        client.delete("/tabcd11_", recursive=True)
+            client.create_async(f"/{NAME}1_/r/{number}", makepath=True)
+        client.ensure_path(f"/in/{NAME}1_/r")
+        client.ensure_path(f"/{NAME}11_/r")
+        removal.REMOVALS["zookeeper"](servers.url("zookeeper"), f"{NAME}1_")
+        assert [name for name in client.get_children("/") if name.startswith(NAME)] == [f"{NAME}11_"]
+        client.delete(f"/{NAME}11_", recursive=True)
         client.delete("/in", recursive=True)
     finally:
         client.stop()

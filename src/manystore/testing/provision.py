@@ -26,7 +26,9 @@ from manystore.schema.operation import ReplaceCatalog
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.testing import servers
-from manystore.testing.removal import REMOVALS
+from manystore.testing.network import Proxy
+from manystore.testing.removal import REMOVALS, host_of
+from manystore.testing.speech import HTTP2, Numbered, Speech, Turns
 
 D = TypeVar("D", bound=Database)
 Provide: TypeAlias = Callable[[str, str, Path], tuple[str, str]]
@@ -140,3 +142,15 @@ def place(url: str, directory: Path) -> Iterator[Place]:
         made.close()
         if scheme in REMOVALS:
             REMOVALS[scheme](made.url, made.prefix)
+
+
+SPEECHES: dict[str, Callable[[], Speech]] = {"etcd": HTTP2, "zookeeper": Numbered}
+"""How requests are told apart on the way to a server; the others talk in turns."""
+
+
+@contextmanager
+def through(url: str) -> Iterator[tuple[Proxy, str]]:
+    """Give a faulty network before the server of a URL, which names its port, and the URL that leads through it."""
+    parsed = parse_url(url)
+    with Proxy(*host_of(parsed, 0), SPEECHES.get(parsed.scheme, Turns)) as proxy:
+        yield proxy, url.replace(parsed.hosts[0], f"{servers.HOST}:{proxy.port}", 1)

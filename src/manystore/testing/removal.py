@@ -21,7 +21,8 @@ Remove: TypeAlias = Callable[[str, str], None]
 _MANY = 500  # ZooKeeper: nodes that one request deletes
 
 
-def _host(parsed: StoreURL, port: int) -> tuple[str, int]:
+def host_of(parsed: StoreURL, port: int) -> tuple[str, int]:
+    """Give the first host of a URL and its port, that one if the URL names none."""
     host, _, given = parsed.hosts[0].rpartition(":") if ":" in parsed.hosts[0] else (parsed.hosts[0], "", "")
     return host, int(given or port)
 
@@ -39,7 +40,7 @@ def _from_postgresql(url: str, prefix: str) -> None:
 
 def _from_mysql(url: str, prefix: str) -> None:
     parsed = parse_url(url)
-    host, port = _host(parsed, 3306)
+    host, port = host_of(parsed, 3306)
     options = {"host": host, "port": port, "user": parsed.user, "password": parsed.password or ""}
     connection = import_module("pymysql").connect(**options, database=parsed.path)
     try:
@@ -55,7 +56,7 @@ def _from_mysql(url: str, prefix: str) -> None:
 def _from_redis(url: str, prefix: str) -> None:
     redis = import_module("redis")
     parsed = parse_url(url)
-    host, port = _host(parsed, 6379)
+    host, port = host_of(parsed, 6379)
     login = {"username": parsed.user, "password": parsed.password}
     # Every node of a cluster has its own keys; a single server is its only node.
     with redis.Redis(host=host, port=port, db=int(parsed.path or 0), **login) as first:
@@ -70,7 +71,7 @@ def _from_redis(url: str, prefix: str) -> None:
 
 
 def _from_etcd(url: str, prefix: str) -> None:
-    host, port = _host(parse_url(url), 2379)
+    host, port = host_of(parse_url(url), 2379)
     connection = HTTPConnection(host, port, timeout=10)
 
     def ask(verb: str, request: dict[str, Any]) -> Any:
