@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-from manystore.store.registry import known
 from manystore.testing import machine, provision
 
 # Two schemes of one server are one store to the histories.

@@ -7,6 +7,7 @@ SQLAlchemy's pool: its checkout costs more than the read that it serves.
 from __future__ import annotations
 
 import os
+import select
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
@@ -35,6 +36,10 @@ class Connection(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close it, in whatever state it is; never raises."""
+
+    def is_stale(self) -> bool:
+        """Tell whether the other end has hung up in the meantime, so far as that is to be seen from here."""
+        return False
 
     def end(self) -> None:
         """Roll back what is open. Raises what the driver raises."""
@@ -75,9 +80,14 @@ class Connections(ABC):
         if self._pid != os.getpid():
             self._forked()
         try:
-            return self._idle.pop()
+            connection = self._idle.pop()
         except IndexError:
             return self.opened()
+        if connection.is_stale():
+            connection.close()
+            self.forget()
+            return self.opened()
+        return connection
 
     def put(self, connection: Connection) -> None:
         """Take back a connection that has no statement or transaction under way."""
@@ -120,6 +130,13 @@ class Connections(ABC):
         self._inherited += self._idle
         self._idle = deque()
         self._pid = os.getpid()
+
+
+def readable(fileno: int) -> bool:
+    """Tell whether a socket has something to read, or has come to its end: on an idle connection, it is of no use."""
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def split_host(host: str) -> tuple[str, str]:

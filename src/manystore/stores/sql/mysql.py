@@ -20,7 +20,7 @@ from ...errors import ManystoreError, Unavailable, URLError
 from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...store.protocol import Wait
-from .connections import Answer, Bound, Connection, Connections, split_host
+from .connections import Answer, Bound, Connection, Connections, readable, split_host
 from .mysql_dialect import BROKEN, MARK, NO_SUCH_THREAD, MySQL, number_of, translate
 from .store import SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS, refuse_foreign
@@ -46,6 +46,7 @@ class ServerConnection(Connection):
         self.raw = raw
         self.thread = thread
         self._cursor: Any = raw.cursor(_Cursor)
+        self._socket = raw._sock.fileno()  # noqa: SLF001 - PyMySQL shows it nowhere else
         self.execute = self._cursor.run
 
     def send(self, batch: Sequence[Bound]) -> list[Answer]:
@@ -56,6 +57,10 @@ class ServerConnection(Connection):
         while cursor.nextset():
             answers.append((cursor.rowcount, cursor.fetchall()))
         return answers
+
+    def is_stale(self) -> bool:
+        """Tell whether the server has hung up."""
+        return readable(self._socket)
 
     def close(self) -> None:
         """Close it."""

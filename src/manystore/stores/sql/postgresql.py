@@ -19,7 +19,7 @@ from ...errors import ManystoreError, Unavailable, URLError
 from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...store.protocol import Wait
-from .connections import Answer, Bound, Connection, Connections, split_host
+from .connections import Answer, Bound, Connection, Connections, readable, split_host
 from .dialect import Row
 from .postgresql_dialect import PostgreSQL, translate
 from .store import SQLStore
@@ -77,6 +77,10 @@ class ServerConnection(Connection):
         with self.raw.pipeline():
             cursors = [self._cursor().execute(text, bound) for text, bound in batch]
         return [(cursor.rowcount, cursor.fetchall() if cursor.description else ()) for cursor in cursors]
+
+    def is_stale(self) -> bool:
+        """Tell whether the server has hung up."""
+        return readable(self.raw.pgconn.socket)
 
     def end(self) -> None:
         """Roll back what is open."""

@@ -92,6 +92,17 @@ class Recovery:
         return change.codec.load(row[: width + 2])
 
 
+def is_guarded(changes: Sequence[Change]) -> bool:
+    """Tell whether a step that was carried out is refused when it is sent again: by a token that is no more, or a key.
+
+    A step of nothing but patches and deletions of whatever is there is not.
+    """
+    return any(
+        isinstance(change, Insert) or (not isinstance(change, Check) and change.expected is not None)
+        for change in changes
+    )
+
+
 def _trace(change: Any, row: Any) -> Trace:
     now, before = (None, None) if row is None else (row[-3], row[-1])
     ours = None if isinstance(change, Delete) else change.revision

@@ -18,7 +18,7 @@ from ...store.protocol import Change, Check, Wait, Written
 from .connections import Connection
 from .hope import Hope
 from .reader import Reader, changed
-from .recovery import Broken, Recovery
+from .recovery import Broken, Recovery, is_guarded
 from .schemas import Known
 from .step import Again, Retry, Step
 
@@ -80,6 +80,8 @@ class Writer:
         """Send a step once more whose connection broke, and see what became of the first sending."""
         recovery = Recovery(self._reader, known, self._wait, self._patience)
         self._connections.put(recovery.fenced(broken))
+        if broken.committing and not is_guarded(changes):
+            return recovery.settled(changes, recovery.unknown())  # sent again, it might be carried out twice
         try:
             return self._again(changes, known)
         except Broken as second:

@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from manystore import (
-    Conflict, Database, MissingReference, NotFound, Repository, Restricted, col, field, model, ref, unique,
+    Conflict,
+    Database,
+    MissingReference,
+    NotFound,
+    Repository,
+    Restricted,
+    col,
+    field,
+    model,
+    ref,
+    unique,
 )
 from manystore.errors import EpochChanged
 from manystore.query.plan import CATALOG
