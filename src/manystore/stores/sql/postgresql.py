@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import psycopg
+from psycopg.generators import execute
 from psycopg.types.numeric import Int8Dumper
 
 from ...errors import ManystoreError, Unavailable, URLError
@@ -65,6 +66,7 @@ class ServerConnection(Connection):
     def __init__(self, raw: Raw, backend: tuple[int, Any]) -> None:
         self.raw = raw
         self.backend = backend
+        self._is_spoilt = False
         self.execute = self._cursor().execute
 
     def _cursor(self) -> Any:
@@ -74,8 +76,10 @@ class ServerConnection(Connection):
 
     def send(self, batch: Sequence[Bound]) -> list[Answer]:
         """Run all statements with one wait."""
+        self._is_spoilt = True
         with self.raw.pipeline():
             cursors = [self._cursor().execute(text, bound) for text, bound in batch]
+        self._is_spoilt = False
         return [(cursor.rowcount, cursor.fetchall() if cursor.description else ()) for cursor in cursors]
 
     def is_stale(self) -> bool:
@@ -84,8 +88,14 @@ class ServerConnection(Connection):
 
     def end(self) -> None:
         """Roll back what is open."""
-        if self.raw.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            self.execute("ROLLBACK", ())
+        if self._is_spoilt:
+            # Of the statements after one that failed, psycopg keeps some as prepared that the server never saw.
+            self.raw.rollback()
+            self._is_spoilt = False
+        elif self.raw.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            # Past psycopg, which forgets all prepared statements at each ROLLBACK that it sees.
+            self.raw.pgconn.send_query(b"ROLLBACK")
+            self.raw.wait(execute(self.raw.pgconn))
 
     def close(self) -> None:
         """Close it."""
@@ -190,29 +200,29 @@ class PostgreSQLStore(SQLStore):
         return cls(server, PostgreSQL(), url.prefix, wait=wait, patience=timeout)
 
     def _create(self, connection: Connection, catalog: Catalog) -> None:
-        execute = connection.execute
-        execute(self._dialect.begin, ())
+        run = connection.execute
+        run(self._dialect.begin, ())
         lock = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.' || $1, 0))"
-        execute(lock, (self._layout.catalog.name,))
-        if not execute(_EXISTING, ([self._layout.catalog.name],)).fetchall():
+        run(lock, (self._layout.catalog.name,))
+        if not run(_EXISTING, ([self._layout.catalog.name],)).fetchall():
             for text in self._layout.creation(catalog.head):
-                execute(text, ())
+                run(text, ())
             self._store_first(connection, catalog)
-        execute("COMMIT", ())
+        run("COMMIT", ())
 
     def _replace(self, connection: Connection, operation: ReplaceCatalog) -> None:
         # Nobody who writes under the old epoch is under way when all tables are locked, and whoever comes then begins
         # his statement, and his look at the epoch, when they are free again.
-        execute = connection.execute
-        execute(self._dialect.begin, ())
-        execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT}", ())
+        run = connection.execute
+        run(self._dialect.begin, ())
+        run(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT}", ())
         names = {n for s in (operation.catalog.base, operation.catalog.head) for n in self._layout.tables(s)}
-        found = execute(_EXISTING, (sorted(names - {self._layout.catalog.name}),)).fetchall()
+        found = run(_EXISTING, (sorted(names - {self._layout.catalog.name}),)).fetchall()
         if found:
             tables = ", ".join(self._dialect.quoted(name) for (name,) in sorted(found))
-            execute(f"LOCK TABLE {tables} IN SHARE MODE", ())
+            run(f"LOCK TABLE {tables} IN SHARE MODE", ())
         self._exchange(connection, operation)
-        execute("COMMIT", ())
+        run("COMMIT", ())
 
 
 _LIBPQ = ("sslmode", "sslrootcert", "connect_timeout", "target_session_attrs", "application_name")

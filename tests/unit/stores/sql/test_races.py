@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_a_target_is_deleted_while_somebody_refers_to_it(home: Home, referrer: s
     won = {"refers": 0, "deletes": 0}
     for n in range(1, RACES + 1):
         home.owner.create(Owner(id=n))
-        refers, deletes = together(lambda: REFERRERS[referrer](home, n), lambda: DELETERS[deleter](home, n))
+        refers, deletes = together(partial(REFERRERS[referrer], home, n), partial(DELETERS[deleter], home, n))
         assert (isinstance(refers, Exception), isinstance(deletes, Exception)) in ((True, False), (False, True))
         if isinstance(refers, Exception):
             assert type(refers) is MissingReference
@@ -157,10 +158,10 @@ def test_what_comes_to_a_cascade_late_goes_with_it_or_is_refused(home: Home) -> 
         home.toy.create(Toy(id=n, owner=n))
         home.toy.create(Toy(id=1000 + n, owner=9_999, lender=n))
         added, moved, lent, deleted = together(
-            lambda: home.toy.create(Toy(id=2000 + n, owner=n)),
-            lambda: home.toy.save(_given(home, n)),
-            lambda: home.toy.create(Toy(id=3000 + n, owner=9_999, lender=n)),
-            lambda: home.owner.delete(n),
+            partial(home.toy.create, Toy(id=2000 + n, owner=n)),
+            partial(_given, home, n),
+            partial(home.toy.create, Toy(id=3000 + n, owner=9_999, lender=n)),
+            partial(home.owner.delete, n),
         )
         assert deleted is None
         assert added is None or isinstance(added, (Toy, MissingReference))
@@ -176,15 +177,13 @@ def test_what_comes_to_a_cascade_late_goes_with_it_or_is_refused(home: Home) -> 
 def _given(home: Home, n: int) -> Toy:
     toy = home.toy.get(n)
     toy.owner = 9_999
-    return toy
+    return home.toy.save(toy)
 
 
 def test_of_two_that_take_a_unique_exactly_one_gets_it(home: Home) -> None:
     home.owner.create(Owner(id=1))
     for n in range(1, RACES + 1):
-        outcomes = together(
-            *(lambda at=at: home.pet.create(Pet(id=10 * n + at, owner=1, code=f"c{n}")) for at in range(3))
-        )
+        outcomes = together(*(partial(home.pet.create, Pet(id=10 * n + at, owner=1, code=f"c{n}")) for at in range(3)))
         assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 1
 
 
@@ -298,7 +297,7 @@ def test_two_catalogs_are_not_both_put_in_force(home: Home, place: provision.Pla
     for _ in range(10):
         catalog = stores[0].read(CATALOG, (), epoch="").rows[0]
         outcomes = together(
-            *(lambda s=store: s.alter(ReplaceCatalog(catalog.epoch, catalog.changed())) for store in stores)
+            *(partial(store.alter, ReplaceCatalog(catalog.epoch, catalog.changed())) for store in stores)
         )
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["EpochChanged"] * 3 + ["NoneType"]
     for store in stores:
