@@ -97,6 +97,11 @@ class Dialect(ABC):
         del optional
         return column.desc() if descending else column
 
+    def sorting(self, columns: Sequence[ColumnElement[Any]]) -> str:
+        """Give what stands before a statement that may have to sort by these columns."""
+        del columns
+        return ""
+
     @abstractmethod
     def listed(self, members: list[Any], kind: Kind) -> tuple[int, list[Any]]:
         """Give the values of an `in`, at least one, as parameters, and the size that among is told; below 0: one."""

@@ -72,7 +72,7 @@ class Hope:
     def _look(self, changes: Sequence[Change]) -> None:
         """Look, after all changes, at what they refer to, and that nobody refers to what is gone."""
         known = self._known
-        made = {(c.collection.name, known.mutation(c.collection).key_of(c)) for c in changes if isinstance(c, Insert)}
+        seen: set[Any] = set()
         for change in changes:
             if isinstance(change, Check):
                 continue
@@ -81,12 +81,20 @@ class Hope:
                 for child, reference in mutation.referrers:
                     self._add(known.mutation(child).referring(reference, change.key[0], 1), "none")
                 continue
+            if not mutation.refers:
+                continue
+            seen = seen or self._made(changes)
             for reference, value in mutation.pointers(change):
                 pointed = (reference.target, (value,))
-                if pointed not in made:
-                    made.add(pointed)
+                if pointed not in seen:
+                    seen.add(pointed)
                     target = known.mutation(known.schema.collection(reference.target))
                     self._add(target.fields_of((value,), (), "pointed"), "one")
+
+    def _made(self, changes: Sequence[Change]) -> set[Any]:
+        """Give the records that the step itself makes; they need no look."""
+        of = self._known.mutation
+        return {(c.collection.name, of(c.collection).key_of(c)) for c in changes if isinstance(c, Insert)}
 
     def fits(self, answers: Sequence[Answer]) -> bool:
         """Tell whether all came as hoped."""

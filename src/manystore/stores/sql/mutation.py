@@ -41,6 +41,7 @@ class Mutation:
         self._rows: dict[int, str] = {}
         # References to collections that the schema has, with their fields' places among the values.
         self._checked = [(r, collection.positions[r.field]) for r in collection.references if r.target in schema]
+        self.refers = bool(self._checked)
         self._looks_at_itself = any(r.target == collection.name for r, _ in self._checked)
 
     def key_of(self, change: Insert | Replace | Patch | Delete) -> Values:

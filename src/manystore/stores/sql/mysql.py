@@ -155,8 +155,7 @@ class MySQLStore(SQLStore):
         connection = server.connect()
         mariadb = is_mariadb(connection.raw)
         _examine(server, connection, url.prefix)
-        dialect = MySQL("utf8mb4_nopad_bin" if mariadb else "utf8mb4_0900_bin")
-        return cls(server, dialect, url.prefix, wait=wait, patience=timeout)
+        return cls(server, MySQL(is_mariadb=mariadb), url.prefix, wait=wait, patience=timeout)
 
     def _create(self, connection: Connection, catalog: Catalog) -> None:
         # A CREATE commits by itself. So one program does it at a time, the catalog's table comes first and says whose

@@ -279,8 +279,8 @@ _CONNECTING = (  # what libpq says, in English, when it has no SQLSTATE to give
 
 def _refused(error: psycopg.Error) -> ManystoreError:
     """Say why there is no connection."""
-    if isinstance(error, psycopg.ProgrammingError):
-        return URLError("postgresql: an option of the connection has a wrong value")
     said = str(error)
+    if isinstance(error, psycopg.ProgrammingError) or "invalid" in said:
+        return URLError("postgresql: an option of the connection has a wrong value")
     reason = next((words for part, words in _CONNECTING if part in said), "the server cannot be reached")
     return Unavailable(f"postgresql: {reason}")

@@ -40,7 +40,7 @@ class Reading:
         # A read by a key or a unique skips all that prepares for many rows: it is the commonest, and the one that is
         # measured against two lines of hand-written code.
         is_point = self._most == (1, ()) and plan.output == "records" and self.operands.is_flat
-        self._point = self._selects.statement(Shape("plain", limited=False)) if is_point else None
+        self._point = self._selects.statement(Shape("point", limited=False)) if is_point else None
 
     def run(self, values: Values, epoch: str, limit: int | None, after: Values | None, cap: int | None) -> Read:
         """Read, and give what the plan's output asks for."""
@@ -70,13 +70,11 @@ class Reading:
         return self._point.text, self._point.bind(pool)
 
     def _one(self, values: Values, epoch: str) -> Read:
-        if self.is_marked:
-            rows = unmarked(self.reader.rows(*self.point(values, epoch), epoch))
-            return Read([self._load(row) for row in rows], len(rows), 1)
         row = self.reader.row(*self.point(values, epoch), epoch)
-        if row is not None:
+        if row is None:
+            self.reader.confirm(epoch)
+        elif not self.is_marked or row[-2] is not None:
             return Read([self._load(row)], 1, 1)
-        self.reader.confirm(epoch)
         return Read([], 0, 1)
 
     def statement(self, shape: Shape) -> Statement:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
-    null,
     select,
     union_all,
 )
@@ -38,7 +37,7 @@ from .condition import (
 from .dialect import Clause, Statement, parameter
 from .tables import REVISION, VERSION, Layout
 
-Form: TypeAlias = Literal["plain", "capped", "probe"]
+Form: TypeAlias = Literal["plain", "capped", "probe", "point"]
 _ZERO: ColumnElement[Any] = literal_column("0")
 _ONE: ColumnElement[Any] = literal_column("1")
 _ENDLESS = 2**63 - 1
@@ -48,7 +47,8 @@ _ENDLESS = 2**63 - 1
 class Shape:
     """What of the operands changes a statement's text. sizes: of each `in`; endless: prefixes without an end.
 
-    form: plain: all that matches; capped: only what the access yields up to the cap; probe: how much that is.
+    form: plain: all that matches; capped: only what the access yields up to the cap; probe: how much that is; point:
+    one row at most, and where answers are marked, one in any case, of nothing if there is no record.
     """
 
     form: Form
@@ -103,7 +103,12 @@ class Selects:
         for param, size in shape.sizes:
             names += [f"i{param}_{at}" for at in range(abs(size))]
         names += [f"n{param}" for param in self.prefixes if param not in shape.endless]
-        return self.dialect.statement(built, {name: at for at, name in enumerate(names)}, len(names))
+        made = self.dialect.statement(built, {name: at for at, name in enumerate(names)}, len(names))
+        sorted_by = (
+            plan.columns if plan.output == "groups" else [t.field for t in plan.order if t.field not in self.fixed]
+        )
+        made.text = self.dialect.sorting(list(map(self._columns(self.table), sorted_by))) + made.text
+        return made
 
     def _columns(self, source: FromClause) -> Columns:
         collection = self.plan.collection
@@ -141,6 +146,9 @@ class Selects:
 
     def _records(self, shape: Shape) -> Executable:
         columns = self._columns(self.table)
+        if shape.form == "point" and self.marked:
+            there = self._catalog.outerjoin(self.table, self._wanted(self.plan.where, shape))
+            return select(*self._outputs(self.table)).select_from(there).where(self._believed_of(self._catalog))
         if shape.form == "capped":
             # What the access yields up to the cap, in order; of that, what matches. No second ORDER BY where it can be
             # helped: it would make the database read to the cap each time.
@@ -162,7 +170,7 @@ class Selects:
                 .select_from(self.table)
                 .where(self._wanted(self.plan.where, shape), *(() if self.marked else (self._believed(),)))
             )
-        if shape.form == "plain" or not self.dialect.ordered_subqueries:
+        if shape.form != "capped" or not self.dialect.ordered_subqueries:
             built = built.order_by(*self._order_by(self.plan.order, columns))
         if shape.limited:
             built = built.limit(parameter("limit"))
@@ -172,8 +180,11 @@ class Selects:
         if not limited and not self._is_point and not self.dialect.ordered_subqueries:
             # In an arm of a UNION the order counts only under a limit.
             built = built.limit(literal_column(str(_ENDLESS)))
-        mark = select(*(null() for _ in self._outputs(self.table))).select_from(self._catalog)
-        return union_all(built, mark.where(self._catalog.c.epoch == parameter("epoch")))
+        mark = select(*(literal_column("NULL") for _ in self._outputs(self.table))).select_from(self._catalog)
+        return union_all(built, mark.where(self._believed_of(self._catalog)))
+
+    def _believed_of(self, catalog: Table) -> Clause:
+        return catalog.c.epoch == parameter("epoch")
 
     @property
     def _is_point(self) -> bool:

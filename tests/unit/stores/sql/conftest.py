@@ -88,7 +88,7 @@ class Shop:
     def __init__(self, url: str, prefix: str = "") -> None:
         self.url, self.prefix = url, prefix
         self.store: Any = open_store(parse_url(url, prefix), wait=time.sleep)
-        self.path = Path("/" + parse_url(url).path)  # where it is a file
+        self.path = Path(parse_url(url).path)  # where it is a file
         self.schema = Schema.of(MODELS, SYSTEM)
         found = self.store.read(CATALOG, (), epoch="").rows
         if not found:
@@ -185,3 +185,9 @@ def large_shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def words() -> type[Python]:
     """How a plan is worked out in Python."""
     return Python
+
+
+@pytest.fixture(scope="session")
+def shop_class() -> type[Shop]:
+    """How a shop is opened."""
+    return Shop
