@@ -180,7 +180,7 @@ class Selects:
         if not limited and not self._is_point and not self.dialect.ordered_subqueries:
             # In an arm of a UNION the order counts only under a limit.
             built = built.limit(literal_column(str(_ENDLESS)))
-        mark = select(*(literal_column("NULL") for _ in self._outputs(self.table))).select_from(self._catalog)
+        mark: Any = select(*(literal_column("NULL") for _ in self._outputs(self.table))).select_from(self._catalog)
         return union_all(built, mark.where(self._believed_of(self._catalog)))
 
     def _believed_of(self, catalog: Table) -> Clause:
