@@ -39,22 +39,23 @@ class Checking(Generic[M, K]):
         """Fill generated keys, stamps and scope of new records; give what takes them back."""
         reading, mapper = self._reading, self._reading.mapper
         undo, generated = Undo(), mapper.generated
-        stamps = mapper.stamps(mapper.created, reading.engine.clock)
-        for record in records:
-            self._scope_of(record)
-            for name, value in stamps.items():
+        if reading.scope is not None:
+            for record in records:
+                self._scope_of(record)
+        for name, value in mapper.stamps(mapper.created, reading.engine.clock).items():
+            for record in records:
                 if getattr(record, name) is None:
                     undo.put(record, name, value)
         if generated is not None:
-            unset = [record for record in records if getattr(record, generated.name) is UNSET]
+            name, collection = generated.name, mapper.collection.name
+            unset = [record for record in records if getattr(record, name) is UNSET]
             if unset:
                 undo.generated = True
-                keys = reading.engine.ids.take(mapper.collection.name, len(unset))
+                keys = reading.engine.ids.take(collection, len(unset))
                 for record, key in zip(unset, keys, strict=True):
-                    undo.put(record, generated.name, key)
+                    undo.put(record, name, key)
             for record in records if len(unset) < len(records) else ():
-                key = getattr(record, generated.name)
-                reading.engine.ids.pass_over(mapper.collection.name, mapper.codec.check(generated, key))
+                reading.engine.ids.pass_over(collection, mapper.codec.check(generated, getattr(record, name)))
         return undo
 
     def _stamp(self, record: Any) -> Undo:

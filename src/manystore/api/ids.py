@@ -71,7 +71,7 @@ class Ids:
     def take(self, collection: str, number: int = 1) -> range:
         """Give a run of new keys, as many as asked."""
         with self._lock:
-            block = self._blocks.setdefault(collection, _Block())
+            block = self._blocks.get(collection) or self._blocks.setdefault(collection, _Block())
             if block.end - block.next < number:
                 block.size = min(block.size * 2, _LARGEST_BLOCK)
                 wanted = max(block.size, number)

@@ -46,6 +46,7 @@ class Mapper:
         self.key_specs = model.key
         self.generated = model.generated
         self.key_names = collection.key
+        self.key_parts = self.codec.key_parts
         self.single_key = collection.key[0] if len(collection.key) == 1 else None
         self.live = Compare(model.cls, "deleted", "live", False, optional=False) if collection.live else None
         self.dead = Compare(model.cls, "deleted", "eq", True, optional=False) if collection.live else None
@@ -88,21 +89,14 @@ class Mapper:
             return getattr(record, self.single_key)
         return tuple(getattr(record, name) for name in self.key_names)
 
-    def key_parts(self, record: Any) -> tuple[Any, ...]:
-        """Give the parts of a record's key as they are: what a transaction knows it by."""
-        return tuple([getattr(record, name) for name in self.key_names])
-
     def key_values(self, key: Any) -> tuple[Any, ...]:
         """Check a key as callers write it and give its parts as Python values; raise ValueRefused."""
         if self.single_key is not None:
-            self.codec.check(self.key_specs[0], key)
-            return (key,)
+            return self.codec.check_key((key,))
         if key.__class__ is not tuple or len(key) != len(self.key_names):
             reason = f"a key of {len(self.key_names)} parts, as a tuple"
             raise ValueRefused(self.name, ", ".join(self.key_names), reason)
-        for spec, part in zip(self.key_specs, key, strict=True):
-            self.codec.check(spec, part)
-        return tuple(key)
+        return self.codec.check_key(key)
 
     def bind(self, record: Any) -> Values:
         """Check a record and bind its values; raise ValueRefused."""

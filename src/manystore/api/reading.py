@@ -125,7 +125,7 @@ class Reading:
 
     def _by_key(self, parts: tuple[Any, ...], operation: str, deleted: Deleted) -> list[Any]:
         mapper = self.mapper
-        plan_key = ("key", deleted, self.scope is None)
+        plan_key = deleted if self.scope is None else ("scoped", deleted)
         kept = mapper.plans.get(plan_key)
         if kept is None or deleted == "only":
             where = [

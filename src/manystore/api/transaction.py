@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -50,7 +50,7 @@ class Pending(msgspec.Struct, eq=False):
     change: Change | None
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True, eq=False):
     """A record as it was read. state: a copy, since the caller may change the object without saving it."""
 
     mapper: Mapper
