@@ -50,6 +50,7 @@ class Bulk:
         mapper, clock = self._mapper, self._engine.clock
 
         def change(record: Any) -> Change:
+            mapper.weigh(record, sets)
             stamped = {**mapper.stamps(mapper.updated, clock), **sets}
             return mapper.patch(mapper.codec.key(record), stamped, expected=getattr(record, REVISION))
 

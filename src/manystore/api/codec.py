@@ -144,12 +144,16 @@ def _make_bind(codec: ModelCodec) -> Callable[[Any], Values]:
     texts = [f"v{i}" for i, spec in enumerate(codec.model.fields) if _is_free_text(spec)]
     if texts:
         # What no text may hold is looked for in all of them at once; only when it is there, in each.
-        names["bad"] = lambda text: text_refusal(text, None)
+        names["bad"] = _unstorable
         body += [f"    text = ''.join(filter(None, ({', '.join(texts)},)))"]
         body += ["    if (not text.isascii() or '\\0' in text) and bad(text):"]
         body += [f"        {v} is None or bad({v}) and refuse(s{v[1:]}, {v})" for v in texts]
     body.append(f"    return ({', '.join(results)},)")
     return _compiled("bind", body, names)
+
+
+def _unstorable(text: str) -> str | None:
+    return text_refusal(text, None)
 
 
 def _make_key_parts(codec: ModelCodec) -> Callable[[Any], tuple[Any, ...]]:

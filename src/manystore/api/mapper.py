@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,10 @@ os.register_at_fork(after_in_child=_REVISIONS.seed)
 def new_revision() -> int:
     """Make a revision: 63 random bits, unique for each write."""
     return _REVISIONS.getrandbits(63)
+
+
+def _of_any_length(collection: Collection) -> Iterable[str]:
+    return (field.name for field in collection.fields if field.kind in ("str", "bytes") and field.choices is None)
 
 
 class Mapper:
@@ -70,6 +74,8 @@ class Mapper:
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
         self.scope: FieldSpec | None = model.scope
         self._check_entries = check_entries(collection)
+        # Only text and bytes of no or great length can make an entry too long; all else has a width.
+        self._weighed = frozenset(_of_any_length(collection) if self._check_entries is not None else ())
 
     def plan_for(self, key: Any, query: Callable[[], Query], catalog: Catalog) -> Plan:
         """Give the kept plan of a query's shape, or make it."""
@@ -104,6 +110,18 @@ class Mapper:
         if self._check_entries is not None:
             self._check_entries(values)
         return values
+
+    def weighs(self, sets: Iterable[str]) -> bool:
+        """Tell whether new values of these fields might make an index entry too long."""
+        return not self._weighed.isdisjoint(sets)
+
+    def weigh(self, record: Any, sets: Mapping[str, Any]) -> None:
+        """Raise ValueRefused when new values of some fields of a record make an index entry too long."""
+        if self._check_entries is not None and self.weighs(sets):
+            changed = self.codec.copy(record)
+            for name, value in sets.items():
+                object.__setattr__(changed, name, value)
+            self._check_entries(self.codec.bind(changed))
 
     def insert(self, record: Any) -> Insert:
         """Make the change that stores a new record."""

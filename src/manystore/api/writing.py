@@ -131,13 +131,25 @@ class Writing(Removing[M, K]):
             return self._apply(record, sets)
         bound = mapper.codec.bind_key(mapper.key_values(key))
         sets = {**mapper.stamps(mapper.updated, reading.engine.clock), **sets}
+        if mapper.weighs(sets):
+            return self._update_weighed(key, sets, revision)
         patch = mapper.patch(bound, sets, expected=revision, require=self._guards())
-        try:
-            return reading.engine.write([patch], "update").records[0]  # type: ignore[no-any-return]
-        except NotFound:
-            raise NotFound(mapper.name, key) from None
-        except Conflict:
-            raise Conflict(mapper.name, key) from None
+        return self._send(patch, "update", key)  # type: ignore[no-any-return]
+
+    def _update_weighed(self, key: K, sets: dict[str, Any], revision: int | None) -> M:
+        """Update a record that must be read first, since its other fields count for the length of its entries."""
+        reading, mapper = self._reading, self._reading.mapper
+        for _ in range(_CLAIM_ROUNDS):
+            record = reading.one(key, "update")
+            mapper.weigh(record, sets)
+            expected = getattr(record, REVISION) if revision is None else revision
+            patch = mapper.patch(mapper.codec.key(record), sets, expected=expected, require=self._guards())
+            try:
+                return self._send(patch, "update", key)  # type: ignore[no-any-return]
+            except Conflict:
+                if revision is not None:
+                    raise
+        raise Conflict(mapper.name, key)
 
     @contextmanager
     def edit(self, key: K, /) -> Generator[M]:
@@ -165,10 +177,7 @@ class Writing(Removing[M, K]):
         sets = mapper.stamps(mapper.updated, reading.engine.clock)
         bound = codec.bind_key(mapper.key_values(key))
         patch = mapper.patch(bound, sets, steps=(step,), require=self._guards())
-        try:
-            return reading.engine.write([patch], "increment").records[0]  # type: ignore[no-any-return]
-        except NotFound:
-            raise NotFound(mapper.name, key) from None
+        return self._send(patch, "increment", key)  # type: ignore[no-any-return]
 
     def _stepped(self, spec: Any, there: Any, by: Any, low: Any, high: Any) -> Any:
         result = by if there is None else there + by
@@ -204,6 +213,7 @@ class Writing(Removing[M, K]):
         """Change a record if it still is as it was read; None when somebody was faster."""
         reading, mapper = self._reading, self._reading.mapper
         stamped = {**mapper.stamps(mapper.updated, reading.engine.clock), **sets}
+        mapper.weigh(record, sets)
         patch = mapper.patch(mapper.codec.key(record), stamped, expected=getattr(record, REVISION))
         try:
             return reading.engine.write([patch], "claim").records[0]  # type: ignore[no-any-return]
