@@ -67,6 +67,8 @@ class Checking(Generic[M, K]):
     def _sets(self, changes: Sequence[Assignment]) -> dict[str, Any]:
         """Check assignments: their type, their owner, no field twice, no key."""
         mapper, sets = self._reading.mapper, dict[str, Any]()
+        if not isinstance(changes, (tuple, list)):
+            raise UsageError("changes= takes a list, as in changes=[col(Book.pages).to(3)]")
         for place, change in enumerate(changes, 1):
             if not isinstance(change, Assignment):
                 raise UsageError(f"change {place} is a {type(change).__name__}; write col(Book.pages).to(3)")
@@ -100,7 +102,7 @@ class Checking(Generic[M, K]):
 
     def _check_record(self, record: object) -> None:
         if record.__class__ is not self._reading.mapper.cls:
-            raise UsageError(f"a {self._reading.mapper.name} is wanted, not a {type(record).__name__}")
+            raise UsageError(f"{self._reading.mapper.name} wanted, not {type(record).__name__}")
 
     def _check_scope(self, field: str, value: Any) -> None:
         spec = self._reading.mapper.scope

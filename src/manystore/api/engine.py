@@ -84,6 +84,11 @@ class Engine:
         self.closed = True
         self.store.close()
 
+    def check_open(self) -> None:
+        """Raise Closed after close."""
+        if self.closed:
+            raise Closed("the database is closed")
+
     def plan(self, mapper: Mapper, key: Any, query: Callable[[], Query]) -> Plan:
         """Give the kept plan of a query's shape under the catalog in force."""
         return mapper.plans.get(key) or mapper.plan_for(key, query, self.catalog)
@@ -100,7 +105,7 @@ class Engine:
     ) -> Read:
         """Run a plan; raise EpochChanged when it was made from an older catalog than the one now loaded."""
         if self.closed:
-            raise Closed("the database is closed")
+            self.check_open()
         if self.on_call is None:
             try:
                 return self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
@@ -128,8 +133,7 @@ class Engine:
 
     def write(self, changes: Sequence[Change], operation: str) -> Written:
         """Carry out changes in one atomic step. After a fitting change of the catalog it is tried again."""
-        if self.closed:
-            raise Closed("the database is closed")
+        self.check_open()
         if len(changes) == 1:
             self.check_size(changes)  # of many, whoever joined them has looked
         for _ in range(_EPOCH_TRIES):

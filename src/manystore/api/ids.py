@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..errors import Conflict, Duplicate, NotFound, Unavailable
+from ..errors import Conflict, Duplicate, NotFound, OutOfBounds, Unavailable, ValueRefused
 from ..model.types import INT_MAX
 from ..query.plan import Plan
 from ..query.planner import Query, plan
@@ -98,6 +98,8 @@ class Ids:
             try:
                 after: int = self._engine.write([patch], "reserve ids").records[0][0]
                 return after - number
+            except OutOfBounds:
+                raise ValueRefused(collection, "key", "all generated keys are used up") from None
             except NotFound:
                 self._start(collection, 1)
         raise Unavailable(f"{collection}: no keys could be reserved")

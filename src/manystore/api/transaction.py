@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import AlreadyCommitted, Closed, Conflict, Duplicate, NotFound, UsageError
 from ..model.slotted import REVISION
+from ..model.types import text_refusal
 from ..query import evaluate
 from ..query.plan import Plan
 from ..store.protocol import Change, Check, Delete, Insert, Replace, Values
@@ -70,8 +71,8 @@ class Transaction:
         self._thread = threading.get_ident()
         self._done = False
         if idempotency_key is not None:
-            if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= 255:
-                raise UsageError("an idempotency key is a text of 1 to 255 characters")
+            if not isinstance(idempotency_key, str) or not idempotency_key or text_refusal(idempotency_key, 255):
+                raise UsageError("an idempotency key is a text of 1 to 255 characters that every store can hold")
             if engine.is_committed(idempotency_key):
                 raise AlreadyCommitted(idempotency_key)
 
