@@ -25,6 +25,7 @@ from .outcome import Broken
 _PAUSE = 0.02  # between two rounds through all members; doubles
 _LONGEST_PAUSE = 0.5
 _LONGEST_BEFORE_FORK = 2.0
+_LOGIN = "Authenticate"
 _HAS_LEADER = (("hasleader", "true"),)  # a member that sees no leader says so at once, without having done anything
 
 
@@ -91,7 +92,8 @@ class Cluster:
         began, waited, tries, is_reached, renewed = time.monotonic(), 0.0, 0, False, False
         left = allowed
         while True:
-            place, metadata = self._current, self._metadata
+            place = self._current
+            metadata = _HAS_LEADER if verb == _LOGIN else self._metadata
             try:
                 return self._call(place, verb, request, self._slice(left, once=once), metadata)
             except grpc.RpcError as error:
@@ -101,7 +103,7 @@ class Cluster:
                 raise Broken
             # The pauses count as well as the clock: an injected wait may not take any time.
             left = allowed - max(time.monotonic() - began, waited)
-            if verdict.renews and self._settings.user is not None and not renewed:
+            if verdict.renews and self._settings.user is not None and not renewed and verb != _LOGIN:
                 renewed = True
                 self._login(metadata, left)
                 continue
@@ -111,8 +113,8 @@ class Cluster:
             tries += 1
             self._move_on(place)
             pause = self._pause(tries)
-            enough = 0.0 if is_reached else allowed - self._settings.connect_timeout
-            if left - pause <= max(0.0, enough):
+            is_hopeless = not is_reached and tries >= len(self._members)
+            if left - pause <= (max(0.0, allowed - self._settings.connect_timeout) if is_hopeless else 0.0):
                 raise verdict.raised(request) from None
             if pause:
                 self._wait(pause)
@@ -191,7 +193,7 @@ class Cluster:
             if self._metadata is not old:
                 return
         request = Authenticate(name=self._settings.user, password=self._settings.password or "")
-        answer = self.ask("Authenticate", request, seconds=max(0.01, seconds))
+        answer = self.ask(_LOGIN, request, seconds=max(0.01, seconds))
         with self._lock:
             self._metadata = (*_HAS_LEADER, ("token", answer.token))
 
@@ -210,9 +212,12 @@ class _Fork:
     def __init__(self) -> None:
         self._calm = Condition()
         self._under_way = 0
+        self._is_forking = False
 
     def __enter__(self) -> None:
         with self._calm:
+            while self._is_forking:
+                self._calm.wait()
             self._under_way += 1
 
     def __exit__(self, *_: object) -> None:
@@ -222,18 +227,22 @@ class _Fork:
                 self._calm.notify_all()
 
     def begin(self) -> None:
-        """Wait for calls to end, and let none begin."""
+        """Let no further call begin, and wait for those under way; not for ever, since one of them may be our own."""
         self._calm.acquire()
+        self._is_forking = True
         self._calm.wait_for(lambda: not self._under_way, _LONGEST_BEFORE_FORK)
 
     def end(self) -> None:
         """Let calls begin again."""
+        self._is_forking = False
+        self._calm.notify_all()
         self._calm.release()
 
     def begin_child(self) -> None:
         """Forget the calls of threads that the child does not have."""
         self._calm = Condition()
         self._under_way = 0
+        self._is_forking = False
 
 
 FORK = _Fork()
