@@ -107,7 +107,7 @@ class Etcd:
     ) -> int | None:
         """Delete and put, if the epoch is in force and every check holds."""
         step = Step(self._names, checks, puts, deletes, epoch)
-        if not step.writes:
+        if step.is_reading:
             response = self._cluster.ask("Txn", step.request(None, self._most))
             return None if response.succeeded else step.failing(response, None)
         until = time.monotonic() + self._cluster.timeout

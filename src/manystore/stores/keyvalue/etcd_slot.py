@@ -34,16 +34,19 @@ class Slot:
         self.until = until
         self.stored = self.sent = 0
 
-    def compare(self) -> Message:
-        """Make the compare that holds as long as nobody has written the slot since."""
+    def compare(self, compare: Message) -> None:
+        """Fill a compare that holds as long as nobody has written the slot since."""
+        compare.Clear()
+        compare.key = self.key
         if self.stored == 0:
-            return Compare(result=EQUAL, target=CREATE, key=self.key, create_revision=0)
-        return Compare(result=EQUAL, target=VALUE, key=self.key, value=b"%d" % self.stored)
+            compare.target = CREATE
+        else:
+            compare.target, compare.value = VALUE, b"%d" % self.stored
 
-    def write(self) -> Message:
-        """Make the operation that writes the slot anew. With the lease, it fails once that has run out."""
+    def write(self, put: Message) -> None:
+        """Fill a put that writes the slot anew. With the lease, it fails once that has run out."""
         self.sent += 1
-        return Op(request_put=Put(key=self.key, value=b"%d" % self.sent, lease=self.lease))
+        put.key, put.value, put.lease = self.key, b"%d" % self.sent, self.lease
 
 
 class Slots:

@@ -6,10 +6,10 @@ so the failure branch reads what the checks look at, and the first that does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ...errors import EpochChanged
-from .etcd_messages import CREATE, EQUAL, GREATER, LESS, VALUE, Compare, Delete, Message, Op, Put, Range, Txn
+from .etcd_messages import CREATE, GREATER, LESS, VALUE, Message, Op, Range, Txn
 from .etcd_slot import Slot
 from .layout import after_all, just_after
 from .protocol import CATALOG, Absent, Check, Empty, Exists, Key, Same, Span, epoch_of, token_of
@@ -42,7 +42,10 @@ class Names:
 
 
 class Step:
-    """The compares and operations of one commit."""
+    """One commit, built into a transaction field by field: a message that is put into another one is copied.
+
+    The first compare, the first read and the last write are the slot's; a commit that only checks has none.
+    """
 
     def __init__(
         self,
@@ -55,30 +58,49 @@ class Step:
         self._names = names
         self._checks = checks
         self._epoch = epoch
-        # etcd refuses a transaction that writes a key twice.
-        written = {names.key((space, name)): value for space, name, value in puts}
-        for space, name, value in puts:
-            if (space, name) == CATALOG:
-                written[names.epoch] = epoch_of(value).encode()
-        gone = dict.fromkeys(key for key in map(names.key, deletes) if key not in written)
-        self.writes = [Op(request_delete_range=Delete(key=key)) for key in gone]
-        self.writes += [Op(request_put=Put(key=key, value=value)) for key, value in written.items()]
-        self._compares = [] if epoch is None else [_is(names.epoch, epoch.encode())]
+        self.is_reading = not puts and not deletes
+        self._request = request = Txn()
+        if not self.is_reading:
+            self._slot_compare = request.compare.add()
+            self._slot_read = request.failure.add().request_range
+        if epoch is not None:
+            compare = request.compare.add()
+            compare.target, compare.key, compare.value = VALUE, names.epoch, epoch.encode()
+        request.failure.append(names.epoch_op)
         for check in checks:
-            self._compares += self._compared(check)
-        self._reads = [names.epoch_op, *map(self._read, checks)]
+            self._check(check)
+        self._write(puts, deletes)
 
     def request(self, slot: Slot | None, most: int) -> Message:
-        """Make the transaction; slot: none for a commit that only checks. most: operations that the server takes."""
+        """Give the transaction; slot: none for a commit that only checks. most: operations that the server takes."""
+        request = self._request
         if slot is None:
-            return Txn(compare=self._compares, success=self.writes, failure=self._reads)
-        compares = [slot.compare(), *self._compares]
-        reads = [Op(request_range=Range(key=slot.key)), *self._reads]
-        writes = [*self.writes, slot.write()]
-        least = max(len(compares), len(reads))
-        if len(writes) > most:
-            writes = _grouped(writes, least, most)
-        return Txn(compare=compares, success=writes, failure=reads)
+            return request
+        slot.compare(self._slot_compare)
+        slot.write(self._slot_write)
+        self._slot_read.key = slot.key
+        if len(request.success) <= most:
+            return request
+        least = max(len(request.compare), len(request.failure))
+        return Txn(compare=request.compare, failure=request.failure, success=_grouped(request.success, least, most))
+
+    def _write(self, puts: Sequence[Stored], deletes: Sequence[Key]) -> None:
+        names, add = self._names, self._request.success.add
+        # etcd refuses a transaction that writes a key twice.
+        written = {f"{names.root}{space}/{name}".encode(): value for space, name, value in puts}
+        for space, name, value in puts:
+            if space == CATALOG[0] and (space, name) == CATALOG:
+                written[names.epoch] = epoch_of(value).encode()
+        for key in dict.fromkeys(map(names.key, deletes)):
+            if key not in written:
+                add().request_delete_range.key = key
+        for key, value in written.items():
+            put = add().request_put
+            put.key = key
+            if value:
+                put.value = value
+        if not self.is_reading:
+            self._slot_write = add().request_put
 
     def failing(self, response: Message, slot: Slot | None) -> int:
         """Give the place of the first check that fails, by the failure branch; raise EpochChanged or Moved."""
@@ -95,41 +117,51 @@ class Step:
                 return place
         raise AssertionError("etcd refuses a commit of which every check holds")
 
-    def _compared(self, check: Check) -> Iterator[Message]:
-        names = self._names
-        if isinstance(check, Same):
+    def _check(self, check: Check) -> None:
+        """Add the compares of a check, and the read that tells whether it failed."""
+        names, compare = self._names, self._request.compare.add
+        read = self._request.failure.add().request_range
+        if isinstance(check, Absent):
+            read.count_only = True
+            there = compare()
+            read.key = there.key = names.key(check.key)
+            there.target = CREATE
+        elif isinstance(check, Same):
             # All values that begin with the token, and its closing quote: a value is compared without being sent.
-            key, start = names.key(check.key), _TOKEN + check.token.encode()
-            yield Compare(result=GREATER, target=VALUE, key=key, value=start)
-            yield Compare(result=LESS, target=VALUE, key=key, value=start + b"#")
-        elif isinstance(check, Absent):
-            yield Compare(result=EQUAL, target=CREATE, key=names.key(check.key))
+            above, below = compare(), compare()
+            read.key = above.key = below.key = names.key(check.key)
+            above.result, below.result = GREATER, LESS
+            above.target = below.target = VALUE
+            above.value = _TOKEN + check.token.encode()
+            below.value = above.value + b"#"
         elif isinstance(check, Exists):
-            yield _there(names.key(check.key))
+            read.count_only = True
+            read.key = self._there(check.key)
         elif isinstance(check, Empty):
-            yield self._nothing(Span(check.space, check.prefix, after_all(check.prefix)))
+            read.count_only = True
+            read.key, read.range_end = self._nothing(Span(check.space, check.prefix, after_all(check.prefix)))
         else:
-            low = check.span.low
+            read.keys_only, read.limit = True, len(check.seen) + 1
+            read.key, read.range_end = names.bounds(check.span)
+            space, low = check.span.space, check.span.low
             for name in check.seen:
-                yield from [self._nothing(Span(check.span.space, low, name))] if low < name else []
-                yield _there(names.key((check.span.space, name)))
+                if low < name:
+                    self._nothing(Span(space, low, name))
+                self._there((space, name))
                 low = just_after(name)
-            yield from [self._nothing(Span(check.span.space, low, check.span.high))] if low < check.span.high else []
+            if low < check.span.high:
+                self._nothing(Span(space, low, check.span.high))
 
-    def _nothing(self, span: Span) -> Message:
-        low, high = self._names.bounds(span)
-        return Compare(result=EQUAL, target=CREATE, key=low, range_end=high)
+    def _there(self, key: Key) -> bytes:
+        compare = self._request.compare.add()
+        compare.result, compare.target, compare.key = GREATER, CREATE, self._names.key(key)
+        return bytes(compare.key)
 
-    def _read(self, check: Check) -> Message:
-        if isinstance(check, Same):
-            return Op(request_range=Range(key=self._names.key(check.key)))
-        if isinstance(check, (Absent, Exists)):
-            return Op(request_range=Range(key=self._names.key(check.key), count_only=True))
-        if isinstance(check, Empty):
-            low, high = self._names.bounds(Span(check.space, check.prefix, after_all(check.prefix)))
-            return Op(request_range=Range(key=low, range_end=high, count_only=True))
-        low, high = self._names.bounds(check.span)
-        return Op(request_range=Range(key=low, range_end=high, keys_only=True, limit=len(check.seen) + 1))
+    def _nothing(self, span: Span) -> tuple[bytes, bytes]:
+        compare = self._request.compare.add()
+        compare.key, compare.range_end = low, high = self._names.bounds(span)
+        compare.target = CREATE
+        return low, high
 
     def _holds(self, check: Check, answer: Message) -> bool:
         if isinstance(check, Same):
@@ -141,15 +173,7 @@ class Step:
         return [kv.key for kv in answer.kvs] == [self._names.key((check.span.space, name)) for name in check.seen]
 
 
-def _is(key: bytes, value: bytes) -> Message:
-    return Compare(result=EQUAL, target=VALUE, key=key, value=value)
-
-
-def _there(key: bytes) -> Message:
-    return Compare(result=GREATER, target=CREATE, key=key, create_revision=0)
-
-
-def _grouped(writes: list[Message], least: int, most: int) -> list[Message]:
+def _grouped(writes: Sequence[Message], least: int, most: int) -> Sequence[Message]:
     """Put writes into transactions within the transaction: each level has a limit of its own, less what is above it."""
     for number in range(1, most):
         room = most - max(least, number)
