@@ -12,7 +12,17 @@ from typing import Any, ClassVar
 
 import grpc
 
-from ...errors import Corrupted, NotADatabase, OutcomeUnknown, StoreError, TooLarge, Unavailable, URLError
+from ...errors import (
+    Closed,
+    Corrupted,
+    ManystoreError,
+    NotADatabase,
+    OutcomeUnknown,
+    StoreError,
+    TooLarge,
+    Unavailable,
+    URLError,
+)
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
@@ -136,6 +146,11 @@ class Etcd:
             if self._slots.holds(slot):
                 return None  # it was the last one that there was room for
             raise
+        except LeaseLost:
+            raise
+        except ManystoreError:
+            self._slots.give(slot)  # surely not carried out, or it would be Broken
+            raise
         if response.succeeded:
             self._slots.done(slot)
             return None
@@ -146,7 +161,7 @@ class Etcd:
     def _settled(self, slot: Slot, until: float) -> bool | None:
         try:
             return self._slots.settle(slot, max(self._cluster.timeout / 2, until - time.monotonic()))
-        except StoreError:
+        except (StoreError, Closed):
             raise OutcomeUnknown("the connection broke during a commit, and etcd can no longer be asked") from None
 
     def _settle_by_tokens(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Condition, Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import msgspec
@@ -21,6 +21,8 @@ from ...store.protocol import Wait
 from .etcd_messages import METHODS, Authenticate, Message
 from .etcd_translate import judge
 from .outcome import Broken
+
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 _PAUSE = 0.02  # between two rounds through all members; doubles
 _LONGEST_PAUSE = 0.5
@@ -80,7 +82,7 @@ class Cluster:
         self._members: list[Member | None] = [None] * len(settings.hosts)
         self._current = random.randrange(len(settings.hosts))
         self._inherited: list[Any] = []
-        self._metadata: tuple[tuple[str, str], ...] = _HAS_LEADER
+        self._metadata: Metadata = _HAS_LEADER
         self._is_closed = False
 
     def ask(self, verb: str, request: Message, *, seconds: float | None = None, once: bool = False) -> Message:
@@ -126,20 +128,17 @@ class Cluster:
             return [self.ask(verb, requests[0])]
         place, metadata = self._current, self._metadata
         seconds = self._slice(self.timeout, once=False)
-        answers: list[Message] = []
+        answers: list[Message | None] = []
         with FORK:
-            call = self._member(place).calls[verb]
-            sent = [call.future(request, timeout=seconds, metadata=metadata) for request in requests]
-            failed: list[int] = []
-            for number, future in enumerate(sent):
+            call = self._member(place).calls[verb].future
+            sent = [_open(call, request, seconds, metadata) for request in requests]
+            for future in sent:
                 try:
                     answers.append(future.result())
-                except grpc.RpcError:
-                    failed.append(number)
+                except (grpc.RpcError, grpc.FutureCancelledError):
                     answers.append(None)
-        for number in failed:
-            answers[number] = self.ask(verb, requests[number])
-        return answers
+        pairs = zip(requests, answers, strict=True)
+        return [self.ask(verb, request) if answer is None else answer for request, answer in pairs]
 
     def close(self) -> None:
         """Close the channels of this process."""
@@ -152,15 +151,9 @@ class Cluster:
                     member.channel.close()
             self._members = [None] * len(self._members)
 
-    def _call(
-        self, place: int, verb: str, request: Message, seconds: float, metadata: tuple[tuple[str, str], ...]
-    ) -> Message:
+    def _call(self, place: int, verb: str, request: Message, seconds: float, metadata: Metadata) -> Message:
         with FORK:
-            call = self._member(place).calls[verb]
-            try:
-                return call(request, timeout=seconds, metadata=metadata)
-            except ValueError:  # of a channel that another thread has just closed
-                raise Closed("the store is closed") from None
+            return _open(self._member(place).calls[verb], request, seconds, metadata)
 
     def _slice(self, left: float, *, once: bool) -> float:
         """Give the seconds for one try: time must be left for other members, and to find out about a commit."""
@@ -187,7 +180,7 @@ class Cluster:
         if self._current == place:  # otherwise another thread has moved on already
             self._current = (place + 1) % len(self._members)
 
-    def _login(self, old: tuple[tuple[str, str], ...], seconds: float) -> None:
+    def _login(self, old: Metadata, seconds: float) -> None:
         """Get a new token, unless another thread has got one meanwhile."""
         with self._lock:
             if self._metadata is not old:
@@ -204,6 +197,13 @@ class Cluster:
                 self._inherited += self._members
                 self._members = [None] * len(self._members)
                 self._pid = os.getpid()
+
+
+def _open(call: Callable[..., Any], request: Message, seconds: float, metadata: Metadata) -> Any:
+    try:
+        return call(request, timeout=seconds, metadata=metadata)
+    except ValueError:  # of a channel that another thread has just closed
+        raise Closed("the store is closed") from None
 
 
 class _Fork:

@@ -19,7 +19,10 @@ from .etcd_cluster import Cluster
 from .etcd_messages import CREATE, EQUAL, VALUE, Compare, LeaseGrant, LeaseRevoke, Message, Op, Put, Range, Txn
 from .etcd_translate import LeaseLost
 
-_SECONDS = 600  # of a lease; the second half is for commits that are under way when it is replaced
+_SECONDS, _MOST_SECONDS = (
+    600,
+    1_000_000,
+)  # of a lease; the second half is for commits that are under way when it is replaced
 _CLOSED = b"closed"
 
 
@@ -55,7 +58,7 @@ class Slots:
     def __init__(self, cluster: Cluster, space: str) -> None:
         self._cluster = cluster
         self._space = space
-        self._seconds = max(_SECONDS, int(8 * cluster.timeout))
+        self._seconds = int(min(_MOST_SECONDS, max(_SECONDS, 8 * cluster.timeout)))
         self._renew()
 
     def _renew(self) -> None:

@@ -56,6 +56,8 @@ BY_TEXT = {
     "failed to connect to all addresses": Verdict(
         Unavailable, "etcd cannot be reached", elsewhere=True, is_refused=True
     ),
+    "errors resolving": Verdict(Unavailable, "etcd cannot be reached", elsewhere=True, is_refused=True),
+    "DNS resolution failed": Verdict(Unavailable, "etcd cannot be reached", elsewhere=True, is_refused=True),
     "etcdserver: no leader": Verdict(Unavailable, "etcd: the cluster has no leader", elsewhere=True),
     "etcdserver: not leader": Verdict(Unavailable, "etcd: the cluster has no leader", elsewhere=True),
     "etcdserver: leader changed": Verdict(Unavailable, "etcd: the leader changed", elsewhere=True, is_open=True),

@@ -232,6 +232,7 @@ def test_what_the_server_does_not_take_is_too_large(kv):
     with pytest.raises(errors.TooLarge, match="operations"):
         kv.commit([Exists(("r:a", "a"))] * 5_000, [("r:a", "n", RECORD)], [], epoch=EPOCH)
     assert kv.commit([], [("r:a", "big", b"x" * 1_000_000)], [], epoch=EPOCH) is None
+    assert len(slots(kv)) == 1
 
 
 def test_a_server_with_its_own_limit_is_told_of_at_connect():

@@ -71,6 +71,11 @@ def test_nobody_there():
     assert time.monotonic() - began < 5
 
 
+def test_a_host_without_an_address():
+    with pytest.raises(errors.Unavailable, match="reached"):
+        made("etcd://no-such-host.invalid/x?timeout=9&connect_timeout=0.5")
+
+
 def test_a_wait_that_takes_no_time_does_not_make_it_hang():
     with pytest.raises(errors.Unavailable):
         made(f"etcd://127.0.0.1:{dead_port()}/x?connect_timeout=1", wait=lambda _: None)
