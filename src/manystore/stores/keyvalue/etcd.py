@@ -7,14 +7,16 @@ records that they lead to, at the same revision. The cluster, the slots and the 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 import grpc
 
 from ...errors import (
     Closed,
     Corrupted,
+    EpochChanged,
     ManystoreError,
     NotADatabase,
     OutcomeUnknown,
@@ -32,13 +34,15 @@ from .etcd_slot import Slot, Slots
 from .etcd_step import Moved, Names, Step
 from .etcd_translate import Compacted, Full, LeaseLost
 from .layout import GAP
-from .outcome import UNKNOWN, Broken, settle
+from .outcome import Broken, settle
 from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
 from .store import KeyValueStore
 
 _WRITERS = "w:"  # the space of slots; it may hold something before the catalog does
 _PORT = 2379
 _GAP = GAP.encode()
+T = TypeVar("T")
+UNKNOWN = "the connection broke during a commit, and etcd cannot be asked what became of it"
 
 
 class Etcd:
@@ -131,7 +135,8 @@ class Etcd:
             except (Moved, LeaseLost):
                 self._slots.lose(slot)
             except Broken:
-                is_done = self._settled(slot, until)
+                seconds = max(self._cluster.timeout / 2, until - time.monotonic())
+                is_done = self._decided(partial(self._slots.settle, slot, seconds))
                 if is_done:
                     return None
                 if is_done is None:
@@ -146,7 +151,7 @@ class Etcd:
         try:
             response = self._cluster.ask("Txn", request, seconds=left / 2, once=True)
         except Full:
-            if self._slots.holds(slot):
+            if self._decided(partial(self._slots.holds, slot)):
                 return None  # it was the last one that there was room for
             raise
         except LeaseLost:
@@ -157,25 +162,33 @@ class Etcd:
         if response.succeeded:
             self._slots.done(slot)
             return None
-        failing = step.failing(response, slot)
+        try:
+            failing = step.failing(response, slot)
+        except EpochChanged:
+            self._slots.give(slot)
+            raise
         self._slots.give(slot)
         return failing
 
-    def _settled(self, slot: Slot, until: float) -> bool | None:
+    @staticmethod
+    def _decided(ask: Callable[[], T]) -> T:
         try:
-            return self._slots.settle(slot, max(self._cluster.timeout / 2, until - time.monotonic()))
-        except (StoreError, Closed):
-            raise OutcomeUnknown("the connection broke during a commit, and etcd can no longer be asked") from None
+            return ask()
+        except OutcomeUnknown:
+            raise
+        except (Broken, Moved, StoreError, Closed):
+            raise OutcomeUnknown(UNKNOWN) from None
 
     def _settle_by_tokens(
         self, step: Step, until: float, parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]]
     ) -> int | None:
         """Decide without the slot, which is gone: what compares it is refused from now on."""
-        slot = self._slots.take()
-        try:
+
+        def decide() -> int | None:
+            slot = self._slots.take()
             return settle(lambda: self._send(step, slot, until), self.get, *parts)
-        except Broken:
-            raise OutcomeUnknown(UNKNOWN) from None
+
+        return self._decided(decide)
 
     def close(self) -> None:
         """Let go of the slots and the channels."""

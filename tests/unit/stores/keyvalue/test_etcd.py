@@ -284,6 +284,15 @@ def test_slots_are_few_and_go_with_close(kv, url):
     assert len(slots(kv)) == 1
 
 
+def test_refusals_use_up_no_slot(kv):
+    for _ in range(3):
+        with pytest.raises(errors.EpochChanged):
+            kv.commit([], [("r:a", "n", RECORD)], [], epoch="f" * 16)
+        assert kv.commit([Absent(("r:a", "a"))], [("r:a", "n", RECORD)], [], epoch=EPOCH) == 0
+        assert kv.commit([], [("r:a", "n", RECORD)], [], epoch=EPOCH) is None
+    assert len(slots(kv)) == len(kv._slots._free) == 1
+
+
 def test_a_commit_notices_that_its_lease_is_gone(kv):
     for lease in list(kv._slots._leases):
         kv._cluster.ask("LeaseRevoke", LeaseRevoke(ID=lease))
