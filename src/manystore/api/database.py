@@ -72,7 +72,8 @@ class Database:
         SchemaMismatch, ProgramTooOld or Unavailable.
         """
         repositories = cls._find_repositories()
-        parsed, limits = _limits(parse_url(url, prefix))
+        parsed = parse_url(url, prefix)
+        limits = _limits(parsed)
         models = [model for _, model in repositories.values()]
         if len(set(models)) < len(models):
             raise DeclarationError(f"{cls.__name__}: two repositories for one model")
@@ -240,16 +241,5 @@ def _model_of_repository(annotation: Any) -> type[Any] | None:
     return None
 
 
-def _limits(url: StoreURL) -> tuple[StoreURL, Limits]:
-    """Take the options that are the core's own out of a URL."""
-    options = dict(url.options)
-    plain = Limits()
-    limits = Limits(
-        operations=int(url.option("max_operations", plain.operations)),
-        bytes=int(url.option("max_bytes", plain.bytes)),
-        examined=int(url.option("max_examined", plain.examined)),
-    )
-    for name in ("max_operations", "max_bytes", "max_examined"):
-        options.pop(name, None)
-    rest = StoreURL(url.scheme, url.hosts, url.path, url.user, url.password, options, url.prefix)
-    return rest, limits
+def _limits(url: StoreURL) -> Limits:
+    return Limits(url.limit("max_operations"), url.limit("max_bytes"), url.limit("max_examined"))

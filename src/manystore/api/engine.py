@@ -22,6 +22,7 @@ from ..schema.operation import CreateDatabase
 from ..schema.schema import Schema
 from ..schema.system import COMMITTED, SYSTEM
 from ..store.protocol import Change, Check, Delete, Insert, Patch, Read, Replace, Store, Values, Written
+from ..store.url import LIMITS
 from .call import Call
 from .explanation import access_words
 from .ids import Ids
@@ -34,9 +35,9 @@ _CHANGE_BYTES = 100  # of a change without a whole record: its key, tokens and n
 class Limits(msgspec.Struct, frozen=True):
     """What one atomic step may hold, and how many records one call may examine."""
 
-    operations: int = 1_000
-    bytes: int = 900_000
-    examined: int = 10_000
+    operations: int = LIMITS["max_operations"]
+    bytes: int = LIMITS["max_bytes"]
+    examined: int = LIMITS["max_examined"]
 
 
 def utc_now() -> datetime:

@@ -14,6 +14,8 @@ from ..errors import URLError
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+LIMITS = {"max_operations": 1_000, "max_bytes": 900_000, "max_examined": 10_000}
+"""The options that every URL takes, with their defaults: what one atomic step may hold, and one call examine."""
 _HOST = re.compile(r"\[[^\[\]]*\](:\d+)?|[^:]*(:\d+)?")
 
 
@@ -51,10 +53,14 @@ class StoreURL(msgspec.Struct, frozen=True):
             raise URLError(f"{self.scheme}: the option {name} takes a number, 0 or more")
         return value
 
+    def limit(self, name: str) -> int:
+        """Give one of LIMITS, as the URL has it."""
+        return int(self.option(name, LIMITS[name]))
+
     def allow(self, *names: str) -> None:
-        """Raise URLError for an option that is not among these."""
+        """Raise URLError for an option that is neither among these nor among LIMITS."""
         for name in self.options:
-            if name not in names:
+            if name not in names and name not in LIMITS:
                 known = ", ".join(names) or "none"
                 raise URLError(f"{self.scheme}: unknown option {name}; there are: {known}")
 
