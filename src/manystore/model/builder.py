@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
-from typing import Any, NoReturn, TypeVar, cast, dataclass_transform, overload
+from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 import msgspec
 
@@ -78,7 +78,7 @@ def model(
 
 def _several(declared: Any) -> tuple[Any, ...]:
     """Take a list of declarations; one without a list stays itself, to be refused where the class has a name."""
-    return tuple(cast("Sequence[Any]", declared)) if isinstance(declared, Sequence) else (None,)
+    return tuple(declared) if hasattr(declared, "__iter__") else (None,)
 
 
 class _Builder:

@@ -61,8 +61,7 @@ class StoreURL(msgspec.Struct, frozen=True):
         """Raise URLError for an option that is neither among these nor among LIMITS."""
         for name in self.options:
             if name not in names and name not in LIMITS:
-                known = ", ".join(names) or "none"
-                raise URLError(f"{self.scheme}: unknown option {name}; there are: {known}")
+                raise URLError(f"{self.scheme}: unknown option {name}; there are: {', '.join((*names, *LIMITS))}")
 
 
 def parse_url(text: str, prefix: str = "") -> StoreURL:
