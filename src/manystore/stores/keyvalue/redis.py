@@ -186,10 +186,10 @@ class RedisStore(KeyValueStore):
             tls=tls,
             is_durable=durability == "full",
         )
-        connections = Connections(login, kept=int(url.option("pool", _POOL)))
+        connections = Connections(login, kept=_whole(url, "pool", _POOL))
         keyspace = Keyspace(tag)
         way = Slot(addresses, key_slot(keyspace.catalog), connections) if is_cluster else OneServer(addresses[0])
-        replicas = int(url.option("replicas", 0))
+        replicas = _whole(url, "replicas", 0)
         exchange = Exchange(connections, way, patience=timeout, replicas=replicas, wait=wait)
         kv = Redis(exchange, keyspace, connections)
         try:
@@ -205,6 +205,13 @@ def _seconds(url: StoreURL, name: str, default: float) -> float:
     if seconds == 0:
         raise URLError(f"{url.scheme}: the option {name} takes more than 0 seconds")
     return seconds
+
+
+def _whole(url: StoreURL, name: str, default: int) -> int:
+    number = url.option(name, default)
+    if number != int(number):
+        raise URLError(f"{url.scheme}: the option {name} takes a whole number")
+    return int(number)
 
 
 def _place(url: StoreURL, *, is_cluster: bool) -> tuple[int, str]:

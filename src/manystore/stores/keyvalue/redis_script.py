@@ -86,20 +86,20 @@ end
 
 for _, part in ipairs(step[2]) do
   local values, names = KEYS[part[1]], KEYS[part[2]]
-  if values then sliced('HDEL', values, part[3]) end
-  if names then sliced('ZREM', names, part[3]) end
-end
-for _, part in ipairs(step[3]) do
-  local values, names = KEYS[part[1]], KEYS[part[2]]
   if not values then
     add(names, part[3], 1)
   elseif sliced('HSET', values, part[3]) > 0 and names then
     add(names, part[3], 2)
   end
 end
+for _, part in ipairs(step[3]) do
+  local values, names = KEYS[part[1]], KEYS[part[2]]
+  if values then sliced('HDEL', values, part[3]) end
+  if names then sliced('ZREM', names, part[3]) end
+end
 return 0
 """)
-"""KEYS: the catalog, then all that is touched. ARGV: the epoch or nothing; checks, deletes, puts (see Keyspace)."""
+"""KEYS: the catalog, then all that is touched. ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace)."""
 
 FIND = Script("""\
 local call = redis.call
@@ -164,9 +164,6 @@ class Keyspace:
         """Give the keys and arguments of COMMIT."""
         keys = _Numbers(self)
         tests = [_test(keys, check) for check in checks]
-        gone: dict[str, list[Any]] = {}
-        for space, name in deletes:
-            gone.setdefault(space, []).append(name)
         made: dict[str, list[Any]] = {}
         for space, name, value in puts:
             part = made.setdefault(space, [])
@@ -175,13 +172,15 @@ class Keyspace:
                 part.append(value.decode())  # Redis's msgpack knows no bytes; all values are JSON or keys
                 if space == CATALOG[0]:
                     part += ("epoch", epoch_of(value))
-        blob = _PACK(
-            (
-                tests,
-                [(*keys.both(space), names) for space, names in gone.items()],
-                [(*keys.both(space), names) for space, names in made.items()],
-            )
-        )
+        gone: dict[str, list[Any]] = {}
+        if deletes:
+            # Puts go first, since a full server refuses a script only at its first write, and deletes it never refuses.
+            kept = {(space, name) for space, name, _ in puts}
+            for key in deletes:
+                if key not in kept:
+                    gone.setdefault(key[0], []).append(key[1])
+        parts = [[(*keys.both(space), names) for space, names in part.items()] for part in (made, gone)]
+        blob = _PACK((tests, *parts))
         return keys.keys, [(epoch or "").encode(), blob]
 
 
