@@ -409,6 +409,7 @@ def test_a_server_that_takes_no_writes(durable, prefix, name, value, normal, wor
     store.close()
 
 
+@pytest.mark.slow
 def test_replicas(durable, prefix):
     store = opened(durable.url, prefix)
     store.alter(CreateDatabase(Catalog.first(Schema.of([], SYSTEM))))
@@ -451,6 +452,7 @@ def secured(tmp_path_factory) -> Iterator[tuple[servers.Redis, str]]:
         yield server, str(folder)
 
 
+@pytest.mark.slow
 def test_tls(secured, prefix):
     server, folder = secured
     at = f"rediss://localhost:{server.second_port}"
