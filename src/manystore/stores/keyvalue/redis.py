@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from redis.crc import key_slot
 
-from ...errors import EpochChanged, NotADatabase, OutcomeUnknown, Unavailable, URLError
+from ...errors import Closed, EpochChanged, NotADatabase, OutcomeUnknown, StoreError, URLError
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
@@ -26,7 +26,7 @@ from .redis_translate import translate
 from .store import KeyValueStore
 
 _UNFENCED = "the connection broke during a commit, and what was sent may still be carried out"
-_BROKE_AGAIN = "the connection broke during a commit, and once more while its outcome was asked for"
+_NOT_ASKED = "the connection broke during a commit, and the server would not tell what became of it"
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _PORT, _TIMEOUT, _POOL = 6379, 5, 16
 _OPTIONS = ("timeout", "connect_timeout", "pool", "durability", "replicas")
@@ -106,8 +106,10 @@ class Redis:
 
         try:
             failing = settle(again, self.get, checks, puts, deletes)
-        except (Broken, Unavailable) as error:
-            raise OutcomeUnknown(_BROKE_AGAIN) from error
+        except (Broken, StoreError, URLError, Closed) as error:
+            if isinstance(error, OutcomeUnknown):
+                raise
+            raise OutcomeUnknown(_NOT_ASKED) from error
         if failing is None and answers != [None]:
             self._exchange.see_replicas()  # it was carried out before, on a connection that is gone
         if failing is not None and not is_fenced and not isinstance(checks[failing], Same):

@@ -259,7 +259,9 @@ class Slot:
                 link.send([packed(b"CLUSTER", b"SLOTS")], False)
                 master = self._learn(link.read(), node)
             except DRIVER_ERRORS as error:
-                if isinstance(error, ANSWERS[0]):
+                if "cluster support disabled" in str(error):
+                    raise StoreError("the server belongs to no cluster: open it as redis://") from error
+                if isinstance(error, ANSWERS):
                     raise translate(error) from error
                 continue
             finally:

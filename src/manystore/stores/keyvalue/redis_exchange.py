@@ -21,7 +21,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from ...errors import OutcomeUnknown, Unavailable
+from ...errors import Closed, OutcomeUnknown, StoreError, Unavailable, URLError
 from ...store.protocol import Wait
 from .outcome import Broken
 from .redis_connection import Connections, Link, OneServer, Slot
@@ -77,7 +77,7 @@ class Exchange:
                 if isinstance(error, ANSWERS):
                     if self._is_redirected(error, link, pauses):
                         continue
-                elif self._was_broken_before(error, link):
+                elif self._was_broken_before(error, link) and self._may_go_on(pauses):
                     continue
                 raise translate(error) from error
             except BaseException:
@@ -139,6 +139,8 @@ class Exchange:
                 other = self._opened()
             except Unavailable:
                 continue
+            except (StoreError, URLError, Closed) as error:
+                raise OutcomeUnknown(_UNREACHED) from error
             try:
                 if None in (link.number, link.run) or link.run != other.run:
                     return False  # it cannot be named, or it was another server's
@@ -192,11 +194,14 @@ class Exchange:
         if isinstance(error, MovedError):
             node: Any = error  # its attributes have no types
             self._way.moved((node.host or link.address[0], node.port))
-        # A slot on its way is in no place whole; it arrives as a whole.
+        return self._may_go_on(pauses)  # a slot on its way is nowhere as a whole until it has arrived
+
+    def _may_go_on(self, pauses: Iterator[float]) -> bool:
         pause = next(pauses, None)
         if pause is None:
             return False
-        self._wait(pause)
+        if pause:
+            self._wait(pause)
         return True
 
     def _was_broken_before(self, error: Exception, link: Link) -> bool:

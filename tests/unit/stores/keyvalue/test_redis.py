@@ -317,6 +317,11 @@ def test_urls_that_are_refused(text, words):
         opened(text)
 
 
+def test_a_server_that_stands_alone_is_no_cluster(url, prefix):
+    with pytest.raises(errors.StoreError, match="no cluster"):
+        opened(url.replace("redis://", "redis+cluster://"), prefix)
+
+
 def test_use_after_close(store):
     store.close()
     store.close()
