@@ -244,4 +244,5 @@ def _tls(url: StoreURL) -> dict[str, Any]:
     checked = options.get("ssl_check_hostname", "true")
     if checked not in ("true", "false"):
         raise URLError("rediss: the option ssl_check_hostname takes true or false")
-    return {**options, "ssl_check_hostname": checked == "true"}
+    # Without a certificate that is looked at there is no name to check; older drivers do not see that by themselves.
+    return {**options, "ssl_check_hostname": checked == "true" and options.get("ssl_cert_reqs") != "none"}

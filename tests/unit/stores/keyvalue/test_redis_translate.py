@@ -17,7 +17,7 @@ CLASSES = [
     if issubclass(cls, Exception) and cls.__module__ == exceptions.__name__
 ]
 # Raised by parts of the driver that a store does not use: its lock over threads, and policies of its cluster client.
-ELSEWHERE = {exceptions.ChildDeadlockedError, exceptions.IncorrectPolicyType}
+ELSEWHERE = {"ChildDeadlockedError", "IncorrectPolicyType"}
 ANSWERED = [
     ("ASK 7 127.0.0.1:7001", errors.Unavailable),
     ("BUSY Redis is busy running a script.", errors.Unavailable),
@@ -54,7 +54,7 @@ def made(cls: type[Exception]) -> Exception:
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_class_of_the_driver(cls):
     assert isinstance(translate(made(cls)), errors.StoreError)
-    assert issubclass(cls, DRIVER_ERRORS) or cls in ELSEWHERE
+    assert issubclass(cls, DRIVER_ERRORS) or cls.__name__ in ELSEWHERE
 
 
 @pytest.mark.parametrize(("text", "ours"), ANSWERED, ids=[text.split()[0] for text, _ in ANSWERED])
