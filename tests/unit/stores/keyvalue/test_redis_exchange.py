@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from manystore.store.url import parse_url
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Check, Exists, Put, Same, Span, previous_of, token_of
 from manystore.stores.keyvalue.redis import Redis, RedisStore
 from manystore.testing import servers
+from manystore.testing.network import Fault, Proxy
 
 pytestmark = pytest.mark.server
 
@@ -35,89 +35,6 @@ def record(token: str, previous: str | None = None) -> bytes:
     return f'{{"_revision":"{token}","_previous":{shown},"_version":1}}'.encode()
 
 
-class Proxy:
-    """Stands between the store and its server, and breaks the next commit in one of four ways.
-
-    before: the server gets nothing. after: it carries the commit out, and the reply is swallowed. late: it gets the
-    bytes only when release() is called, long after the client's connection was cut. mute: nobody answers any more.
-    """
-
-    def __init__(self, port: int) -> None:
-        self.how = ""
-        self.cuts = 0
-        self._to = port
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self._held: list[tuple[socket.socket, bytes]] = []
-        self._open: list[socket.socket] = []
-        self._deaf: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                server = socket.create_connection(("127.0.0.1", self._to))
-                self._open += [client, server]
-                threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
-
-    def _serve(self, client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError):
-            threading.Thread(target=self._back, args=(client, server), daemon=True).start()
-            while data := client.recv(1 << 20):
-                if self.how == "mute":
-                    continue
-                with self._lock:
-                    how, is_hit = self.how, b"EVAL" in data
-                    if is_hit and how:
-                        self.how, self.cuts = "", self.cuts + 1
-                if is_hit and how:
-                    self._break(how, data, client, server)
-                    return
-                server.sendall(data)
-        self._hang_up(server)
-
-    def _back(self, client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError):
-            while data := server.recv(1 << 20):
-                if client not in self._deaf:
-                    client.sendall(data)
-        self._hang_up(client)
-
-    def _break(self, how: str, data: bytes, client: socket.socket, server: socket.socket) -> None:
-        if how == "late":
-            self._held.append((server, data))
-            self._hang_up(client)
-            return
-        if how == "after":
-            self._deaf.add(client)
-            server.sendall(data)
-            with redis.Redis(port=self._to) as own:  # whoever asks after it is served after it
-                own.ping()
-        self._hang_up(client)
-        self._hang_up(server)
-
-    @staticmethod
-    def _hang_up(which: socket.socket) -> None:
-        with suppress(OSError):
-            which.shutdown(socket.SHUT_RDWR)
-
-    def release(self) -> None:
-        """Deliver what was kept."""
-        for server, data in self._held:
-            with suppress(OSError):
-                server.sendall(data)
-                server.settimeout(0.2)
-                server.recv(100)
-        self._held = []
-
-    def close(self) -> None:
-        for each in (self._listening, *self._open):
-            self._hang_up(each)
-            each.close()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[servers.Redis]:
     with servers.Redis(servers.session().run) as made:
@@ -126,17 +43,21 @@ def server() -> Iterator[servers.Redis]:
 
 @pytest.fixture
 def proxy(server) -> Iterator[Proxy]:
-    made = Proxy(server.port)
-    yield made
-    made.close()
+    with Proxy(servers.HOST, server.port) as made:
+        yield made
 
 
 class Place:
-    """One database, reached directly by others and through the proxy by us. meanwhile: what others do at the break."""
+    """One database, reached directly by others and through the proxy by us. meanwhile: what others do at the break.
+
+    before: the server does not get a commit. after: it carries it out, and the reply is swallowed. late: the client is
+    cut off, and the server gets the bytes when release() is called, long after.
+    """
 
     def __init__(self, server: servers.Redis, proxy: Proxy, login: str = "") -> None:
         prefix = f"x{os.getpid()}n{next(_NAMES)}_"
-        self.proxy = proxy
+        self.faults = {"before": proxy.cut_before, "after": proxy.cut_after, "late": proxy.hold}
+        self.fault: Fault | None = None
         self.meanwhile: Callable[[], object] = lambda: None
         self._stores = [RedisStore.open(parse_url(server.url, prefix), wait=time.sleep)]
         self.others: Redis = self.kv_of(self._stores[0])
@@ -150,7 +71,7 @@ class Place:
         return store._kv
 
     def _wait(self, seconds: float) -> None:
-        if self.proxy.cuts:
+        if self.fault is not None:
             then, self.meanwhile = self.meanwhile, lambda: None
             then()
         time.sleep(seconds)
@@ -173,13 +94,19 @@ class Place:
 
     def commit(self, checks: list[Check], puts: list[Put], deletes: list[tuple[str, str]], how: str) -> Any:
         """Send a commit of ours that breaks; give what it answers, "unknown" included."""
-        self.proxy.how, self.proxy.cuts = how, 0
+        self.fault = self.faults[how](containing=b"EVAL")
         try:
             answer: Any = self.ours.commit(checks, puts, deletes, epoch=EPOCH)
         except errors.OutcomeUnknown:
             answer = "unknown"
-        assert self.proxy.cuts == 1
+        assert self.fault.has_struck
         return answer
+
+    def release(self) -> None:
+        """Deliver what was held back, if anything was."""
+        assert self.fault is not None
+        if self.fault.kind == "hold":
+            self.fault.release()
 
     def close(self) -> None:
         for store in self._stores:
@@ -223,7 +150,7 @@ def assert_nothing_comes_late(place: Place, *, cleared: bool) -> None:
     if cleared:
         place.remove()
     before, entries = place.stored(), place.others.scan(Span(ENTRY[0], "", "\ue000")).names
-    place.proxy.release()
+    place.release()
     assert place.stored() == before
     assert place.others.scan(Span(ENTRY[0], "", "\ue000")).names == entries
 
@@ -293,7 +220,7 @@ def test_without_the_right_to_kill(unfenced):
     assert save(unfenced, "late") is None
     assert_nothing_comes_late(unfenced, cleared=True)
     assert create(unfenced, "late") == "unknown"
-    unfenced.proxy.release()
+    unfenced.release()
     assert unfenced.stored() == record(OURS)  # as was said: unknown
 
 
@@ -303,7 +230,7 @@ def test_without_the_right_to_kill_a_refusal_is_sure_only_of_what_moved_on(unfen
     put = [(*KEY, record(OURS, FIRST))]
     assert unfenced.commit([Exists(target), Same(KEY, FIRST)], put, [], "late") == "unknown"
     unfenced.others.commit([], [(*target, record(FIRST))], [], epoch=None)
-    unfenced.proxy.release()
+    unfenced.release()
     assert unfenced.stored() == put[0][2]
     unfenced.meanwhile = lambda: unfenced.overwrite(1)
     assert unfenced.commit([Same(KEY, OURS)], [(*KEY, record(FIRST, OURS))], [], "late") == 0
@@ -315,7 +242,7 @@ def test_with_the_fence_a_refusal_is_sure_of_all(place):
     put = [(*KEY, record(OURS, FIRST))]
     assert place.commit([Exists(target), Same(KEY, FIRST)], put, [], "late") == 0
     place.others.commit([], [(*target, record(FIRST))], [], epoch=None)
-    place.proxy.release()
+    place.release()
     assert place.stored() == record(FIRST)
 
 
@@ -328,14 +255,14 @@ def test_a_new_epoch_meanwhile(place):
     place.meanwhile = move
     with pytest.raises(errors.EpochChanged):
         save(place, "late")
-    place.proxy.release()
+    place.release()
     assert place.stored() == record(FIRST)
 
 
-def test_another_server_at_the_same_place(proxy):
+def test_another_server_at_the_same_place():
     """A connection's number means nothing to another run of the server: a create is unknown, a save is decided."""
-    with servers.Redis(servers.session().run, durable=True) as server:
-        proxy._to = server.port
+    run = servers.session().run
+    with servers.Redis(run, durable=True) as server, Proxy(servers.HOST, server.port) as proxy:
         place = Place(server, proxy)
 
         def restart() -> None:
@@ -352,10 +279,13 @@ def test_another_server_at_the_same_place(proxy):
         place.close()
 
 
-def test_a_number_is_not_killed_at_another_run(server, proxy):
+def test_a_number_is_not_killed_at_another_run():
     """After a restart the numbers begin anew: the connection that has ours by now is somebody else's."""
-    with servers.Redis(servers.session().run, durable=True) as own:
-        proxy._to = own.port
+    run = servers.session().run
+    with servers.Redis(run, durable=True) as own, Proxy(servers.HOST, own.port) as proxy:
+        for _ in range(10):
+            with redis.Redis(port=own.port) as client:
+                client.ping()
         place = Place(own, proxy)
         stand_first(place)
         seen: list[Any] = []
@@ -395,29 +325,6 @@ def test_a_connection_that_broke_while_it_was_idle(place, server):
             assert use()
 
 
-@pytest.mark.slow
-def test_a_server_that_says_nothing(place):
-    """Neither reads nor writes hang; what was not sent for sure is Unavailable, the rest unknown."""
-    stand_first(place)
-    place.proxy.how = "mute"
-    began = time.monotonic()
-    with pytest.raises(errors.Unavailable):
-        place.ours.get([KEY])
-    assert time.monotonic() - began < 1.5
-    with pytest.raises(errors.Unavailable):  # no connection came about
-        place.ours.commit([Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST))], [], epoch=EPOCH)
-    assert time.monotonic() - began < 3
-    place.proxy.how = ""
-    assert place.ours.get([KEY]).values == [record(FIRST)]
-    place.proxy.how = "mute"
-    began = time.monotonic()
-    with pytest.raises(errors.OutcomeUnknown):
-        place.ours.commit([Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST))], [], epoch=EPOCH)
-    assert time.monotonic() - began < 4
-    place.proxy.how = ""
-    assert place.ours.commit([Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST))], [], epoch=EPOCH) is None
-
-
 def test_a_host_that_is_not_there():
     began = time.monotonic()
     with pytest.raises(errors.Unavailable):
@@ -426,19 +333,61 @@ def test_a_host_that_is_not_there():
 
 
 @pytest.mark.slow
-def test_a_frozen_server():
+def test_a_server_that_says_nothing():
+    """Neither reads nor writes hang; what was surely not sent is Unavailable, the rest unknown."""
     with servers.Redis(servers.session().run) as own:
         store = RedisStore.open(parse_url(f"{own.url}?timeout=0.5", "f_"), wait=time.sleep)
+        kv: Any = store._kv
         own.freeze()
         began = time.monotonic()
         with pytest.raises(errors.OutcomeUnknown):
-            store._kv.commit([Absent(KEY)], [(*KEY, record(OURS))], [], epoch=None)
+            kv.commit([Absent(KEY)], [(*KEY, record(OURS))], [], epoch=None)
+        assert time.monotonic() - began < 2.5
+        began = time.monotonic()
         with pytest.raises(errors.Unavailable):
-            store._kv.get([KEY])
-        assert time.monotonic() - began < 4
+            kv.get([KEY])
+        with pytest.raises(errors.Unavailable):  # no connection came about
+            kv.commit([Absent(KEY)], [(*KEY, record(OURS))], [], epoch=None)
+        assert time.monotonic() - began < 2.5
         own.thaw()
-        assert store._kv.get([KEY]).values in ([record(OURS)], [None])
+        assert kv.get([KEY]).values in ([record(OURS)], [None])
         store.close()
+
+
+@pytest.mark.slow
+def test_a_connection_that_leads_nowhere_any_more(place, proxy):
+    """Nothing comes through on it: a commit is decided on another one, after the first is killed at the server."""
+    stand_first(place)
+    proxy.blackhole(containing=b"EVAL")
+    began = time.monotonic()
+    assert place.ours.commit([Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST))], [], epoch=EPOCH) is None
+    proxy.blackhole(containing=b"HGET")
+    with pytest.raises(errors.Unavailable):
+        place.ours.get([KEY])
+    assert time.monotonic() - began < 4
+    assert place.ours.get([KEY]).values == [record(OURS, FIRST)]
+
+
+COUNTER = ("r:count", "n")
+
+
+def counted(place: Place) -> int:
+    now = place.others.get([COUNTER]).values[0]
+    assert now is not None
+    return int(now[now.index(b'"n":') + 4 : -1])
+
+
+def count_up(place: Place, token: str) -> str:
+    """Add one, once; give what became of it."""
+    try:
+        now = place.ours.get([COUNTER]).values[0]
+        assert now is not None
+        number = int(now[now.index(b'"n":') + 4 : -1]) + 1
+        new = record(token, token_of(now))[:-1] + b',"n":%d}' % number
+        failing = place.ours.commit([Same(COUNTER, token_of(now))], [(*COUNTER, new)], [], epoch=EPOCH)
+    except (errors.OutcomeUnknown, errors.Unavailable) as error:
+        return type(error).__name__
+    return "done" if failing is None else "conflict"
 
 
 @pytest.mark.slow
@@ -446,43 +395,26 @@ def test_counting_while_everything_breaks(server, proxy):
     """Four writers count one record up through a proxy that cuts at random; each count is there once, or unknown."""
     place = Place(server, proxy)
     stand_first(place)
-    counter = ("r:count", "n")
-    place.others.commit([], [(*counter, record(FIRST)[:-1] + b',"n":0}')], [], epoch=None)
-    done, unknown, failed = itertools.count(), itertools.count(), list[BaseException]()
-    end = time.monotonic() + 3
+    place.others.commit([], [(*COUNTER, record(FIRST)[:-1] + b',"n":0}')], [], epoch=None)
+    ends, faults, until = Counter[str](), list[Fault](), time.monotonic() + 3
 
     def count(mine: int) -> None:
         dice = random.Random(mine)
-        while time.monotonic() < end:
+        while time.monotonic() < until:
             if dice.random() < 0.2:
-                proxy.how = dice.choice(["before", "after", "late"])
-            try:
-                now = place.ours.get([counter]).values[0]
-                assert now is not None
-                number = int(now[now.index(b'"n":') + 4 : -1]) + 1
-                token = f"{dice.getrandbits(63):016x}"
-                new = record(token, token_of(now))[:-1] + b',"n":%d}' % number
-                if place.ours.commit([Same(counter, token_of(now))], [(*counter, new)], [], epoch=EPOCH) is None:
-                    next(done)
-            except errors.OutcomeUnknown:
-                next(unknown)
-            except errors.Unavailable:
-                pass
-            except BaseException as error:
-                failed.append(error)
-                raise
+                faults.append(place.faults[dice.choice([*place.faults])](containing=b"EVAL"))
+            ends[count_up(place, f"{dice.getrandbits(63):016x}")] += 1
 
-    threads = [threading.Thread(target=count, args=(mine,)) for mine in range(4)]
+    threads = [threading.Thread(target=count, args=(mine,)) for mine in range(4)]  # what one raises fails the test
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    proxy.release()
-    assert failed == []
-    surely, perhaps = next(done), next(unknown)
-    now = place.others.get([counter]).values[0]
-    assert now is not None
-    assert surely <= int(now[now.index(b'"n":') + 4 : -1]) <= surely + perhaps
-    assert proxy.cuts > 10
-    assert surely > 20
+    proxy.disarm()
+    for fault in faults:
+        if fault.kind == "hold" and fault.has_struck:
+            fault.release()
+    assert ends["done"] <= counted(place) <= ends["done"] + ends["OutcomeUnknown"]
+    assert ends["done"] > 20
+    assert sum(fault.has_struck for fault in faults) > 10
     place.close()
