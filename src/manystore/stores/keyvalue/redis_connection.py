@@ -250,10 +250,12 @@ class Slot:
             self._nodes = [*(node for node in self._nodes if node != address), address]
 
     def _found(self) -> Address:
+        reason = Unavailable("no node of the cluster knows who holds this database's slot")
         for node in list(self._nodes):
             try:
                 link = self._connections.opened(node)
-            except Unavailable:
+            except Unavailable as error:
+                reason = error
                 continue
             try:
                 link.send([packed(b"CLUSTER", b"SLOTS")], False)
@@ -268,7 +270,7 @@ class Slot:
                 self._connections.drop(link)
             if master is not None:
                 return master
-        raise Unavailable("no node of the cluster answers, or none holds this database's slot")
+        raise reason
 
     def _learn(self, slots: list[Any], node: Address) -> Address | None:
         """Remember the nodes; give the master of our slot as this node sees it."""

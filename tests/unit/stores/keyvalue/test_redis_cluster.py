@@ -72,6 +72,11 @@ def test_any_node_leads_there(cluster, prefix, kv):
         opened(f"redis+cluster://127.0.0.1:{gone}", prefix)
 
 
+def test_a_wrong_password_is_called_so(cluster, prefix):
+    with pytest.raises(errors.Unavailable, match="password"):
+        opened(cluster.url.replace("://", "://nobody:wrong-9@"), prefix)
+
+
 def test_a_node_is_no_single_server(cluster, kv, prefix):
     other = next(node for node in cluster.nodes[:3] if node is not master_of(cluster, kv))
     with pytest.raises(errors.StoreError, match=r"redis\+cluster"):
