@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -47,6 +47,13 @@ def kv(cluster, prefix) -> Iterator[Redis]:
     kv: Any = store._kv
     yield kv
     store.close()
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def master_of(cluster: servers.RedisCluster, kv: Redis) -> servers.RedisNode:
@@ -90,7 +97,7 @@ def test_an_orderly_failover_is_followed(cluster, kv):
         (replica,) = admin.role()[2]
     with redis.Redis(port=int(replica[1])) as admin:
         admin.execute_command("CLUSTER", "FAILOVER")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     number = itertools.count(1)
     while kv._exchange._way.address()[1] == master.port and time.monotonic() < end:
         name = f"{next(number)}"
@@ -106,19 +113,20 @@ def test_a_slot_that_is_moved(cluster, kv, prefix):
     slot = key_slot(f"{{{prefix}manystore}}:c:".encode())
     target = next(node for node in cluster.nodes if node is not source and node.says(b"ROLE", b"master"))
     kv.commit([], [("r:a", "base", RECORD), ("i:a.x", "base", b"")], [], epoch=None)
-    stop, done = threading.Event(), itertools.count()
+    stop, done = threading.Event(), list[str]()
 
-    def commit() -> None:
+    def commit() -> None:  # whatever it raises fails the test
         while not stop.is_set():
-            name = f"{next(done):05}"
+            name = f"{len(done):05}"
             # A new index as well: its key is in neither place.
             puts = [("r:a", name, RECORD), ("i:a.x", f"v {name}", b""), (f"i:a.n{name}", f"v {name}", b"")]
             assert kv.commit([Absent(("r:a", name)), Exists(("r:a", "base"))], puts, [], epoch=None) is None
             assert kv.get([("r:a", name)]).values == [RECORD]
+            done.append(name)
 
     thread = threading.Thread(target=commit)
     thread.start()
-    time.sleep(0.2)
+    until(lambda: len(done) > 20)
     with redis.Redis(port=source.port) as old, redis.Redis(port=target.port) as new:
         ids = [each.execute_command("CLUSTER", "MYID") for each in (old, new)]
         new.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
@@ -128,12 +136,13 @@ def test_a_slot_that_is_moved(cluster, kv, prefix):
             time.sleep(0.02)
         for each in (new, old):
             each.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
-    time.sleep(0.3)
+    before = len(done)
+    until(lambda: len(done) > before + 20)
     stop.set()
     thread.join()
     assert master_of(cluster, kv) is target
     names = [name for name in kv.scan(Span("r:a", "", "z")).names if name != "base"]
-    assert len(names) == next(done) > 50
+    assert names == done
     assert kv.scan(Span("i:a.x", "v", "w")).names == [f"v {name}" for name in names]
     assert all(kv.scan(Span(f"i:a.n{name}", "", "z")).names == [f"v {name}"] for name in names)
 
@@ -159,21 +168,16 @@ def test_the_master_is_killed_while_commits_stream(cluster, prefix, replicas):
     threads = [threading.Thread(target=commit) for _ in range(3)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    until(lambda: len(sure) > 50)
     killed, before = master_of(cluster, kv), len(sure)
     killed.crash()
-    time.sleep(1)
+    until(lambda: sum(seen.values()) > 10)
+    time.sleep(1)  # or it would be back before anybody missed it
     killed.restart()  # a replica from now on: without one, commits that must be on two nodes would stay unknown
-    end = time.monotonic() + 10
-    while len(sure) < before + 200 and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: len(sure) > before + 100)
     stop.set()
     for thread in threads:
         thread.join()
-    assert before > 0
-    assert len(sure) >= before + 200
-    assert sum(seen.values()) > 0
-    assert not any(thread.is_alive() for thread in threads)
     stored = set(kv.scan(Span("r:a", "", "z")).names)
     assert len(stored.difference(sure)) <= seen["OutcomeUnknown"]
     if replicas:  # otherwise Redis may lose what it had acknowledged

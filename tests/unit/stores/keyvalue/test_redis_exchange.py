@@ -329,7 +329,7 @@ def test_a_host_that_is_not_there():
     began = time.monotonic()
     with pytest.raises(errors.Unavailable):
         RedisStore.open(parse_url(f"redis://127.0.0.1:{servers.server.free_ports(1)[0]}"), wait=time.sleep)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.slow
@@ -342,13 +342,13 @@ def test_a_server_that_says_nothing():
         began = time.monotonic()
         with pytest.raises(errors.OutcomeUnknown):
             kv.commit([Absent(KEY)], [(*KEY, record(OURS))], [], epoch=None)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 5
         began = time.monotonic()
         with pytest.raises(errors.Unavailable):
             kv.get([KEY])
         with pytest.raises(errors.Unavailable):  # no connection came about
             kv.commit([Absent(KEY)], [(*KEY, record(OURS))], [], epoch=None)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 5
         own.thaw()
         assert kv.get([KEY]).values in ([record(OURS)], [None])
         store.close()
@@ -364,7 +364,7 @@ def test_a_connection_that_leads_nowhere_any_more(place, proxy):
     proxy.blackhole(containing=b"HGET")
     with pytest.raises(errors.Unavailable):
         place.ours.get([KEY])
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     assert place.ours.get([KEY]).values == [record(OURS, FIRST)]
 
 
@@ -396,11 +396,15 @@ def test_counting_while_everything_breaks(server, proxy):
     place = Place(server, proxy)
     stand_first(place)
     place.others.commit([], [(*COUNTER, record(FIRST)[:-1] + b',"n":0}')], [], epoch=None)
-    ends, faults, until = Counter[str](), list[Fault](), time.monotonic() + 3
+    ends, faults, end = Counter[str](), list[Fault](), time.monotonic() + 30
+
+    def is_enough() -> bool:
+        return ends["done"] > 100 and sum(fault.has_struck for fault in list(faults)) > 50
 
     def count(mine: int) -> None:
         dice = random.Random(mine)
-        while time.monotonic() < until:
+        while not is_enough():
+            assert time.monotonic() < end
             if dice.random() < 0.2:
                 faults.append(place.faults[dice.choice([*place.faults])](containing=b"EVAL"))
             ends[count_up(place, f"{dice.getrandbits(63):016x}")] += 1
@@ -415,6 +419,4 @@ def test_counting_while_everything_breaks(server, proxy):
         if fault.kind == "hold" and fault.has_struck:
             fault.release()
     assert ends["done"] <= counted(place) <= ends["done"] + ends["OutcomeUnknown"]
-    assert ends["done"] > 20
-    assert sum(fault.has_struck for fault in faults) > 10
     place.close()
