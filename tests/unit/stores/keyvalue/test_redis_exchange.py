@@ -409,7 +409,9 @@ def test_counting_while_everything_breaks(server, proxy):
                 faults.append(place.faults[dice.choice([*place.faults])](containing=b"EVAL"))
             ends[count_up(place, f"{dice.getrandbits(63):016x}")] += 1
 
-    threads = [threading.Thread(target=count, args=(mine,)) for mine in range(4)]  # what one raises fails the test
+    threads = [
+        threading.Thread(target=count, args=(mine,), daemon=True) for mine in range(4)
+    ]  # what one raises fails the test
     for thread in threads:
         thread.start()
     for thread in threads:
