@@ -70,6 +70,7 @@ class Page(msgspec.Struct, gc=False):
     names: list[str]
     values: list[bytes | None]
     epoch: str
+    trips: int = 1
 
 
 class Same(msgspec.Struct, frozen=True, gc=False):

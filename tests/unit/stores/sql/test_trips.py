@@ -26,7 +26,7 @@ class Owner:
     pets: list[Pet] = related("Pet.owner")
 
 
-@model(indexes=[index("kind")])
+@model(indexes=[index("kind"), index("owner")])
 class Pet:
     id: int = field(key=True)
     owner: int = ref(Owner.id)
