@@ -65,11 +65,15 @@ class Values(msgspec.Struct, gc=False):
 
 
 class Page(msgspec.Struct, gc=False):
-    """What scan gives. values: of the records that the names lead to, or empty when nothing was to be followed."""
+    """What scan gives. values: of the records that the names lead to, or empty when nothing was to be followed.
+
+    trips: how often the store was waited for.
+    """
 
     names: list[str]
     values: list[bytes | None]
     epoch: str
+    trips: int = 1
 
 
 class Same(msgspec.Struct, frozen=True, gc=False):

@@ -58,8 +58,8 @@ class Reach:
 
     def scan(self, span: Span, limit: int, *, reverse: bool, follow: str | None) -> Page:
         """Read names in order."""
-        self.trips += 1
         page = self.kv.scan(span, limit=limit, reverse=reverse, follow=follow)
+        self.trips += page.trips
         if page.epoch != self.epoch:
             raise EpochChanged(CHANGED)
         return page
