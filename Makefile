@@ -10,10 +10,10 @@ UV := uv==0.13.9
 TYPED := src $(wildcard tests/typing)
 SPELLED := $(wildcard *.md benchmarks docs examples src tests)
 STATIC := pyright mypy lint format imports spelling
-QUICK := not slow and not soak and not cluster
+QUICK := not slow and not soak and not cluster and not server
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo check test soak bench coverage fmt lock clean $(STATIC) quick-tests
+.PHONY: help .venv servers demo check test soak bench coverage fmt lock clean $(STATIC) quick-tests
 
 help:  ## show this list
 	@sed -n 's/^\([a-z.]*\): .*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -40,6 +40,9 @@ lock:  ## pin all dependencies anew in requirements.lock (UPGRADE=--upgrade: at 
 		--universal --python-version 3.11 --all-extras --group dev --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock'
 	@echo 'requirements.lock is written.'
+
+servers:  ## install what the tests start servers from, where it lacks (Debian's packages; sudo unless root)
+	@.ci/servers
 
 # --- running it ---
 
@@ -76,14 +79,14 @@ check: $(INSTALLED)  ## format, lint, types, layers and the quick tests: under a
 	@$(call verdict,$(STATIC) quick-tests)
 	@echo 'All is well.'
 
-test: $(INSTALLED)  ## everything but the soak tests
+test: $(INSTALLED) servers  ## everything but the soak tests, on every store; starts servers of its own
 	@$(MAKE) --no-print-directory -j2 TOGETHER=yes $(STATIC)
 	@$(BIN)/python -m pytest -n auto -m 'not soak'; tests=$$?; $(call verdict,$(STATIC)); exit $$tests
 
-soak: $(INSTALLED)  ## the tests that run for minutes
+soak: $(INSTALLED) servers  ## the tests that run for minutes
 	$(BIN)/python -m pytest -m soak
 
-coverage: $(INSTALLED)  ## which branches the tests never take
+coverage: $(INSTALLED) servers  ## which branches the tests never take
 	$(BIN)/python -m pytest -n auto -m 'not soak' --cov --cov-report=term-missing:skip-covered
 
 fmt: $(INSTALLED)  ## format, and mend what the linter can mend

@@ -1,18 +1,28 @@
-"""Random histories on the real stores and the oracle: some in every run, very many in `make soak`."""
+"""Random histories on every known store and the oracle: some in every run, very many in `make soak`."""
 
 import os
 
 import pytest
 
-from manystore.testing import machine
+from manystore.store.registry import known
+from manystore.testing import machine, provision
 
-STORES = ("memory:", "sqlite:")
+# Two schemes of one server are one store to the histories.
+STORES = tuple(f"{scheme}:" for scheme in sorted(known()) if provision.SERVERS.get(scheme, scheme) == scheme)
+SERVERLESS = tuple(url for url in STORES if url[:-1] not in provision.SERVERS)
 SOAK_STEPS = int(os.environ.get("SOAK_STEPS", "200000"))
 
 
-@pytest.mark.parametrize("stores", [STORES[:1], STORES[1:], STORES], ids=["memory", "sqlite", "both"])
+def case(name, *urls):
+    return pytest.param(urls, id=name, marks=[] if set(urls) <= set(SERVERLESS) else [pytest.mark.server])
+
+
+CASES = [*(case(url[:-1], url) for url in STORES), case("serverless", *SERVERLESS), case("all", *STORES)]
+
+
+@pytest.mark.parametrize("stores", [each for each in CASES if each.id != "all" or STORES != SERVERLESS])
 def test_histories(stores):
-    """On both at once, the same history must give identical answers, page by page and cursor by cursor."""
+    """On all at once, the same history must give identical answers, page by page and cursor by cursor."""
     assert machine.play(*stores, examples=12, steps=40) >= 12 * 2
 
 

@@ -38,12 +38,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and choose hypothesis's settings."""
     config.addinivalue_line("markers", "needs(capability): fails, and must fail, on a store that states it lacks this")
     config.addinivalue_line("markers", "soak: runs for minutes, to find what is rare")
+    config.addinivalue_line("markers", "server: needs a server; given to all tests of a store that is one")
     settings.load_profile("manystore")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Turn needs(...) into strict expected failures: a gap that healed, or was never one, is news."""
     for item in items:
+        if "place" in getattr(item, "fixturenames", ()) and _url(item).partition(":")[0] in provision.SERVERS:
+            item.add_marker("server")
         for mark in item.iter_markers("needs"):
             capabilities = known()[_url(item).partition(":")[0]].load().capabilities
             stated = {f.name for f in msgspec.structs.fields(capabilities)}

@@ -1,5 +1,8 @@
 """A fresh, isolated place for each test, for each URL scheme. A store author adds a scheme with one function.
 
+A bare scheme, as in `redis:`, means the private server of this test session (servers/), or what MANYSTORE_TEST_URLS
+says: `redis=redis://host postgresql=postgresql://user:word@host/name` points at servers of one's own.
+
 Knows URLs and how to connect to them; must not know models or what is tested.
 """
 
@@ -7,10 +10,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,6 +25,10 @@ from manystore.schema.catalog import Catalog
 from manystore.schema.operation import ReplaceCatalog
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
+from manystore.testing import servers
+from manystore.testing.network import Proxy
+from manystore.testing.removal import REMOVALS, host_of
+from manystore.testing.speech import HTTP2, Numbered, Speech, Turns
 
 D = TypeVar("D", bound=Database)
 Provide: TypeAlias = Callable[[str, str, Path], tuple[str, str]]
@@ -95,13 +104,53 @@ def _prefixed(url: str, name: str, directory: Path) -> tuple[str, str]:
 SCHEMES: dict[str, Provide] = {"sqlite": _file, "memory": _process}
 """How a fresh place is made; schemes that are not named here get a prefix on the URL they were given with."""
 
+SERVERS = {**{kind: kind for kind in servers.KINDS}, "mysql": "mariadb"}
+"""Which private server a scheme is served by."""
+
+OWN_URLS = "MANYSTORE_TEST_URLS"
+
+
+def server_url(url: str) -> str:
+    """Give the URL that a bare scheme stands for; any other URL as it is."""
+    scheme, _, rest = url.partition(":")
+    if rest:
+        return url
+    own = dict(pair.split("=", 1) for pair in os.environ.get(OWN_URLS, "").split())
+    if scheme in own:
+        return own[scheme]
+    if scheme in SERVERS:
+        return f"{scheme}:{servers.url(SERVERS[scheme]).partition(':')[2]}"
+    return url
+
+
+@cache
+def _token(pid: int) -> str:
+    """Tell this process's places from those of all others, on a server that outlives them as well."""
+    del pid
+    return secrets.token_hex(2)
+
 
 @contextmanager
 def place(url: str, directory: Path) -> Iterator[Place]:
-    """Give a fresh place on the store of a URL (for known schemes `sqlite:` or `memory:` says enough)."""
-    provide = SCHEMES.get(url.partition(":")[0], _prefixed)
-    made = Place(*provide(url, f"t{os.getpid()}x{next(_NUMBERS)}", directory))
+    """Give a fresh place on the store of a URL, and remove what is kept there at the end."""
+    scheme = url.partition(":")[0]
+    name = f"t{_token(os.getpid())}{next(_NUMBERS)}"  # short: it is a part of the names of tables and of their indexes
+    made = Place(*SCHEMES.get(scheme, _prefixed)(server_url(url), name, directory))
     try:
         yield made
     finally:
         made.close()
+        if scheme in REMOVALS:
+            REMOVALS[scheme](made.url, made.prefix)
+
+
+SPEECHES: dict[str, Callable[[], Speech]] = {"etcd": HTTP2, "zookeeper": Numbered}
+"""How requests are told apart on the way to a server; the others talk in turns."""
+
+
+@contextmanager
+def through(url: str) -> Iterator[tuple[Proxy, str]]:
+    """Give a faulty network before the server of a URL, which names its port, and the URL that leads through it."""
+    parsed = parse_url(url)
+    with Proxy(*host_of(parsed, 0), SPEECHES.get(parsed.scheme, Turns)) as proxy:
+        yield proxy, url.replace(parsed.hosts[0], f"{servers.HOST}:{proxy.port}", 1)
