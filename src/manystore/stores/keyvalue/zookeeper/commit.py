@@ -89,7 +89,7 @@ class Commit:
             return True
         nodes = self._buckets.look([bucket for _, bucket in homes.values()])
         looked = zip(homes.values(), nodes, strict=True)
-        return all([self._is_fit(directories[key[0]], key, bucket, node) for (key, bucket), node in looked])
+        return all(self._is_fit(directories[key[0]], key, bucket, node) for (key, bucket), node in looked)
 
     def _entries(self) -> list[Key]:
         """List the keys of this commit that are kept in buckets, its records' places in order among them."""
