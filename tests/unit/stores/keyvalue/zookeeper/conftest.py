@@ -42,8 +42,8 @@ def opened(server: str, root: str) -> Iterator[Callable[..., Tree]]:
     """Open trees on one database; each is a program of its own to the server."""
     made: list[Tree] = []
 
-    def open_tree(options: str = "", *, at: str = server, catalogued: bool = True) -> Tree:
-        tree = Tree(location_of(parse_url(f"{at}{root}?{options}")), wait=time.sleep)
+    def open_tree(options: str = "", *, at: str = server, below: str = root, catalogued: bool = True) -> Tree:
+        tree = Tree(location_of(parse_url(f"{at}{below}?{options}")), wait=time.sleep)
         made.append(tree)
         if catalogued and tree.get([CATALOG]).epoch == "":
             tree.commit([], [(*CATALOG, catalog())], [], epoch=None)
