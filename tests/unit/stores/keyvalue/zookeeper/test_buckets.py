@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from kazoo.client import KazooClient
 
 from manystore.stores.keyvalue.layout import after_all
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Empty, Exists, Range, Same, Span
@@ -129,7 +130,7 @@ def test_empty_buckets_go(tree, client, root):
 
 @pytest.mark.slow
 def test_writers_and_readers_while_buckets_split_and_go(opened, client, root):
-    """Three writers and two readers, each a program of its own: nothing is lost or doubled, nor missed while it stays."""
+    """Three writers and two readers, each a program of its own: nothing is lost, doubled or missed."""
     fixed = [f"{n:04} fixed" for n in range(0, 1000, 10)]
     entries(opened(), fixed)
     trees = [opened() for _ in range(5)]
@@ -314,19 +315,28 @@ def test_a_bucket_that_somebody_left_frozen_is_opened(tree, client, root):
 
 
 @pytest.mark.soak
-def test_two_hundred_thousand_records(opened, client, root):
+def test_two_hundred_thousand_records(opened, root):
     """No list of children comes near a megabyte, at a fifth of a million; reads stay right."""
-    tree, number = opened(), 200_000
+    with servers.ZooKeeper(servers.this_run(), options=["-Xmx2g"]) as server:
+        fill_and_look(opened(at=server.url), root, server)
+
+
+def fill_and_look(tree, root, server):
+    number = 200_000
     value = RECORD[:-1] + b',"text":"' + b"x" * 100 + b'"}'
     for start in range(0, number, 400):
         names = [f"a{n:06}" for n in range(start, start + 400)]
         puts = [("r:a", name, value) for name in names]
         puts += [(SPACE, f"${hash(name) % 997:04}! {name}", b"") for name in names]
         assert tree.commit([Absent(("r:a", name)) for name in names], puts, [], epoch="e" * 16) is None
+    client = KazooClient(server.url.partition("://")[2])
+    client.start()
     assert sum(sizes(client, root, "k:a")) == sum(sizes(client, root)) == number
     lists = [f"{root}/{space}" for space in ("k:a", "r:a", SPACE)]
     lists += [f"{top}/{child}" for top in list(lists) for child in client.get_children(top)]
     assert max(sum(len(child) + 4 for child in client.get_children(path)) for path in lists) < 60_000
+    client.stop()
+    client.close()
     page = tree.scan(Span("r:a", "a100000", "\ue000"), limit=2000, follow="r:a")
     assert page.names == [f"a{n}" for n in range(100_000, 102_000)]
     assert page.values == [value] * 2000

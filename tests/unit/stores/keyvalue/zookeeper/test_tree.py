@@ -1,4 +1,4 @@
-"""The inner waist on a real server: what memory says of the same commits, checks and reads, and where it all is kept."""
+"""The inner waist on a real server: what memory says of the same commits and reads, and where it is kept."""
 
 from __future__ import annotations
 
