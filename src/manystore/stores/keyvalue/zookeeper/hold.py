@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ....errors import StoreError, Unsupported
+from ....errors import StoreError, Unavailable, Unsupported
 from ..layout import GAP, after_all
 from ..protocol import Empty, Range, Span
 from .buckets import Bucket, Buckets, state, state_of
@@ -19,6 +19,7 @@ from .multi import Multi
 from .nodes import IN_ORDER, RECORDS, REFERENCES, is_reference, target_of, token_in
 from .split import go_on
 
+_TRIES, _PAUSE = 50, 0.001
 Mark: TypeAlias = Callable[[], None]  # called once for each operation that is added
 
 
@@ -70,7 +71,7 @@ class Hold:
     def _freeze(self, space: str, span: Span) -> list[Bucket]:
         """Freeze the buckets of a span."""
         buckets = self._buckets
-        while True:
+        for attempt in range(_TRIES):
             directory = buckets.made(space)
             start, end = directory.place(span.low), max(directory.end(span.high), directory.place(span.low) + 1)
             wanted = directory.buckets[start:end]
@@ -93,6 +94,8 @@ class Hold:
                 self._held |= held
                 return wanted
             buckets.forget(space)
+            buckets.wait(_PAUSE * attempt)
+        raise Unavailable(f"other writers were faster {_TRIES} times; nothing was written")
 
     def release(self, multi: Multi, mark: Mark) -> None:
         """Add to a step what opens all that is held."""

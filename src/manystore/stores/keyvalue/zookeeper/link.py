@@ -178,8 +178,8 @@ class Link:
 
     def make(self, paths: Sequence[str]) -> None:
         """Make nodes without values, parents first; those that are there already stay."""
+        until = time.monotonic() + self._location.timeout
         while True:
-            until = time.monotonic() + self._location.timeout
             client = self._connected(until)
             sent: list[Reply] = []
             for path in paths:
@@ -192,6 +192,8 @@ class Link:
                 self._cut(client)
                 raise self._no_answer() from None
             except LOST:
+                if time.monotonic() >= until:
+                    raise self._no_answer() from None
                 continue
             for code in codes:
                 if code != NODE_EXISTS:

@@ -60,7 +60,7 @@ def test_pieces():
 
 
 def test_boundary():
-    assert boundary("abc", "abd") == "abd"
+    assert boundary("abc", "abx") == "abx"
     assert boundary("abc", "b") == "b"
     assert boundary("ab", "abc") == "abc"
     assert boundary("a\ud7ff", "b\ud7ff0") == "b"
