@@ -136,6 +136,22 @@ def test_a_record_that_came_and_went_does_not_appear(opened, ours, proxy):
         assert direct.get([KEY]).values == ours.get([KEY]).values == [None]
 
 
+@pytest.mark.slow
+def test_a_commit_that_is_stuck_on_its_way(opened, proxy):
+    """Nothing is cut: we give up, drop the connection, and ask on another one, where the late bytes count no more."""
+    ours, direct = opened("timeout=1", at=f"zookeeper://127.0.0.1:{proxy.port}"), opened()
+    ours.commit([Absent(KEY)], [(*KEY, record(FIRST)), (*ENTRY, b"")], [], epoch=EPOCH)
+    held = proxy.hold(containing=OURS.encode(), stays=True)
+    begin = time.monotonic()
+    assert ours.commit([Same(KEY, FIRST)], [], [KEY, ENTRY], epoch=EPOCH) is None
+    assert ours.commit([Absent(KEY)], [(*KEY, record(OURS)), (*ENTRY, b"")], [], epoch=EPOCH) is None
+    assert 0.9 < time.monotonic() - begin < 4
+    direct.commit([Same(KEY, OURS)], [], [KEY, ENTRY], epoch=EPOCH)
+    held.release()
+    for _ in range(5):
+        assert direct.get([KEY]).values == ours.get([KEY]).values == [None]
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_catalog(opened, ours, proxy, fault):
     from .conftest import catalog
