@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 
 import pytest
 
@@ -228,12 +229,20 @@ def test_a_connection_that_nothing_comes_through(opened, ours, proxy):
     assert ours.get([KEY]).values == [record(FIRST)]
 
 
+def freeze(server):
+    """Stop a server, and wait until all its threads have."""
+    server.freeze()
+    tasks = Path(f"/proc/{server.pid}/task")
+    while any((task / "stat").read_text().rpartition(") ")[2][0] != "T" for task in tasks.iterdir()):
+        time.sleep(0.001)
+
+
 @pytest.mark.slow
 def test_a_server_that_stands_still(opened, root):
     with servers.ZooKeeper(servers.this_run()) as server:
         tree = opened("timeout=1", at=server.url)
         tree.commit([Absent(KEY)], [(*KEY, record(FIRST)), (*ENTRY, b"")], [], epoch=EPOCH)
-        server.freeze()
+        freeze(server)
         try:
             assert seconds(lambda: tree.get([KEY]), errors.Unavailable) < 4
             unsent = opened("timeout=1", at=server.url, catalogued=False)
@@ -252,7 +261,7 @@ def test_a_server_that_stands_still_in_a_commit(opened, root):
     with servers.ZooKeeper(servers.this_run()) as server:
         tree = opened("timeout=1", at=server.url)
         tree.commit([Absent(KEY)], [(*KEY, record(FIRST)), (*ENTRY, b"")], [], epoch=EPOCH)
-        server.freeze()
+        freeze(server)
         try:
             save = ([Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST))], [])
             assert seconds(lambda: tree.commit(*save, epoch=EPOCH), errors.OutcomeUnknown) < 5
