@@ -50,6 +50,8 @@ class Fault:
         self.stage = Stage.ARMED
         self.victim: int | None = None
         self.is_released = False
+        self.meanwhile: Callable[[], object] | None = None
+        """What others do after it has struck, once the server has lost the line and before the client knows."""
         self.changed = threading.Condition()
 
     @property
@@ -76,6 +78,12 @@ class Fault:
         with self.changed:
             self.victim = pid
             self.changed.notify_all()
+
+    def give_way(self) -> None:
+        """Let others do what they are to do meanwhile, once."""
+        then, self.meanwhile = self.meanwhile, None
+        if then is not None:
+            then()
 
     def reach(self, stage: Stage) -> None:
         """Note how far it is."""
@@ -335,6 +343,7 @@ class Line:
 
     def _hold(self, fault: Fault, rest: bytes) -> None:
         kept = [rest]
+        fault.give_way()
         if not fault.stays:
             _shut(self.client, socket.SHUT_WR)  # it may send the rest of its request
         is_whole = False
@@ -377,8 +386,12 @@ class Line:
             kill(fault.victim)
 
     def _end(self, fault: Fault) -> None:
-        self.cut()
-        fault.reach(Stage.DONE)
+        _shut(self.server, socket.SHUT_RDWR)  # it lets go of what it keeps for the client
+        try:
+            fault.give_way()
+        finally:
+            self.cut()
+            fault.reach(Stage.DONE)
 
 
 def _shut(end: socket.socket, how: Any) -> None:
