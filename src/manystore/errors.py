@@ -149,8 +149,8 @@ class Conflict(WriteRefused):
         self.key = key
 
     def __str__(self) -> str:
-        which = "every record" if self.key is None else f"record {self.key!r}"
-        return f"{self.model}: {which} was changed by somebody else; read it again"
+        which = "each record found" if self.key is None else f"record {self.key!r}"
+        return f"{self.model}: {which} is not what was read: changed or deleted meanwhile; read it again"
 
 
 class Duplicate(WriteRefused):

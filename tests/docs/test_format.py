@@ -1,10 +1,11 @@
-"""Reads a SQLite file and a memory store by the words of docs/format.md, with a decoder of its own."""
+"""Reads a SQLite file, a memory store and a Redis server by the words of docs/format.md, with a decoder of its own."""
 
 from __future__ import annotations
 
 import base64
 import ipaddress
 import json
+import os
 import sqlite3
 import struct
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
 
 from manystore import Database, Repository, field, index, model, ref, unique
+from manystore.testing import servers
 
 
 class Grade(IntEnum):
@@ -400,3 +403,25 @@ def test_names_sort_as_values(descending: bool) -> None:
         wanted.sort(key=lambda v: (v[0] is not None, v[0]))
         assert values == wanted
         assert names == sorted(names, key=str.encode)
+
+
+@pytest.mark.server
+def test_a_redis_database() -> None:
+    name = f"format{os.getpid()}"
+    url, start = servers.url("redis"), f"{{{name}}}:"
+    with fill(f"{url}/{name}") as db, redis.Redis.from_url(url) as client:
+        spaces: dict[str, dict[str, bytes]] = {}
+        for key in map(bytes.decode, client.scan_iter(f"{start}*")):
+            if client.type(key) == b"hash":
+                spaces[key.removeprefix(start)] = {n.decode(): value for n, value in client.hgetall(key).items()}
+            else:
+                scored = client.zrange(key, "-", "+", bylex=True, withscores=False)
+                spaces[key.removeprefix(start)] = {n.decode(): b"" for n in scored}
+        catalog = json.loads(spaces["c:"]["catalog"])
+        assert spaces["c:"]["epoch"].decode() == catalog["epoch"]
+        schema = check_catalog(catalog)
+        check_records([json.loads(data) for data in spaces["r:sample"].values()], schema, db, in_json=True)
+        for collection, declared in schema.items():
+            check_names(collection, declared, spaces)
+            assert list(spaces.get(f"k:{collection}", {})) == sorted(spaces.get(f"r:{collection}", {}))
+        check_system(*([json.loads(d) for d in spaces[f"r:{c}"].values()] for c in ("_counters", "_committed")))

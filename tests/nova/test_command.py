@@ -60,6 +60,7 @@ def test_an_audit_that_fails_is_exit_code_1(tmp_path: Path, trace: Path):
         (("--store", "memory://", "--limit", "0"), 2, "--limit"),
         (("--store", "memory://", "--limit", "x"), 2, "--limit"),
         (("--store", "memory://", "--hosts", "0"), 2, "--hosts"),
+        (("--store", "memory://", "--workers", "0"), 2, "--workers"),
         (("--store", "memory://", "--nonsense"), 2, "--nonsense"),
         (("--store", "nonsense"), 1, "Error: a store's URL looks like"),
         (("--store", "nothing://here"), 1, "Error: no store for nothing://"),
@@ -136,6 +137,24 @@ def test_killed_again_and_again_it_comes_to_the_same(tmp_path: Path):
     told, wanted = json.loads(ended.stdout), json.loads(whole.stdout)
     for name in ("booted", "running", "deleted", "refused_quota", "refused_room", "operations", "audit"):
         assert told[name] == wanted[name]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_told_of_and_made_up_for(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'nova.db'}?durability=off"
+    command = [*COMMAND, "--limit", "60", "--workers", "3", "--store", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and event_in(url) < 5:
+            pass
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)  # the last is a worker; the first tracks what they share
+        _, told = process.communicate()
+    assert process.returncode == 1
+    assert "was killed; to go on, give the same command with --resume" in told
+    ended = subprocess.run([*command, "--resume", "--json"], capture_output=True, check=True)
+    result = json.loads(ended.stdout)
+    assert result["audit"]["ok"]
+    assert result["booted"] + result["refused_quota"] + result["refused_room"] == 60
 
 
 @pytest.mark.slow

@@ -11,8 +11,9 @@ from manystore.nova.database import Nova
 from manystore.nova.exception import ReplayRefused, TraceError
 from manystore.nova.meter import Meter
 from manystore.nova.model.network import FixedIp
-from manystore.nova.replay import Result, Stopped, replay
+from manystore.nova.replay import Result, replay
 from manystore.nova.trace import read_trace
+from manystore.nova.workers import Stopped
 
 TOTALS = ("booted", "running", "deleted", "refused_quota", "refused_room", "refused_pool", "operations")
 
@@ -164,6 +165,25 @@ def test_two_replays_at_once_do_not_do_things_twice(url: str, trace: Path):
         replay(url, trace, progress=intrude)
     assert other[0].audit.problems == ()
     assert totals(replay(url, trace, resume=True)) == totals(other[0])
+
+
+def test_several_workers_share_a_replay(tmp_path: Path, trace: Path):
+    url = f"sqlite:///{tmp_path / 'nova.db'}?durability=off"
+    seen: list[int] = []
+    result = replay(url, trace, workers=2, progress=lambda done, _: bool(seen.append(done)))
+    assert result.audit.problems == ()
+    # One worker may be ahead of the other, so that more run at once than the plane was sized for.
+    assert result.booted + result.refused_quota + result.refused_room == 7
+    assert result.booted - result.deleted == result.running
+    assert result.operations == sum(f.count for f in result.figures)
+    assert seen[-1] > 0
+    with pytest.raises(ReplayRefused, match="begun with 2 workers, not 3"):
+        replay(url, trace, workers=3, resume=True)
+
+
+def test_several_workers_need_a_store_that_processes_share(trace: Path):
+    with pytest.raises(ReplayRefused, match="several workers need a store that processes share"):
+        replay("memory://workers", trace, workers=2)
 
 
 def test_the_row_count_is_what_was_asked_for():

@@ -40,7 +40,7 @@ TEXTS: list[tuple[ManystoreError, str]] = [
      "Book: more than 10,000 records examined; narrow the filter, set limit=, or pass scan=True"),
     (NotFound("Book", "1"), "Book: no record with key '1'"),
     (NotFound("Book"), "Book: none matches"),
-    (Conflict("Book", 1), "Book: record 1 was changed by somebody else; read it again"),
+    (Conflict("Book", 1), "Book: record 1 is not what was read: changed or deleted meanwhile; read it again"),
     (Duplicate("Book", ("shop", "title")), "Book: shop, title already taken"),
     (MissingReference("Book", "author_id", "Author"), "Book.author_id: no such Author"),
     (Restricted("Author", "Book.author_id"), "Author: still referred to by Book.author_id"),

@@ -50,6 +50,7 @@ class Bulk:
         mapper, clock = self._mapper, self._engine.clock
 
         def change(record: Any) -> Change:
+            mapper.weigh(record, sets)
             stamped = {**mapper.stamps(mapper.updated, clock), **sets}
             return mapper.patch(mapper.codec.key(record), stamped, expected=getattr(record, REVISION))
 
@@ -104,9 +105,9 @@ class Bulk:
     def _steps(self, changes: Sequence[Change]) -> Iterator[list[Change]]:
         """Cut changes into steps that the limit allows."""
         limits, step, operations, size = self._engine.limits, list[Change](), 0, 0
-        costs, weigh = self._mapper.costs, self._engine.size
+        weigh = self._engine.weight
         for change in changes:
-            cost, weight = costs[type(change)], weigh(change)
+            cost, weight = weigh(change)
             if step and (operations + cost > limits.operations or size + weight > limits.bytes):
                 yield step
                 step, operations, size = [], 0, 0

@@ -39,22 +39,23 @@ class Checking(Generic[M, K]):
         """Fill generated keys, stamps and scope of new records; give what takes them back."""
         reading, mapper = self._reading, self._reading.mapper
         undo, generated = Undo(), mapper.generated
-        stamps = mapper.stamps(mapper.created, reading.engine.clock)
-        for record in records:
-            self._scope_of(record)
-            for name, value in stamps.items():
+        if reading.scope is not None:
+            for record in records:
+                self._scope_of(record)
+        for name, value in mapper.stamps(mapper.created, reading.engine.clock).items():
+            for record in records:
                 if getattr(record, name) is None:
                     undo.put(record, name, value)
         if generated is not None:
-            unset = [record for record in records if getattr(record, generated.name) is UNSET]
+            name, collection = generated.name, mapper.collection.name
+            unset = [record for record in records if getattr(record, name) is UNSET]
             if unset:
                 undo.generated = True
-                keys = reading.engine.ids.take(mapper.collection.name, len(unset))
+                keys = reading.engine.ids.take(collection, len(unset))
                 for record, key in zip(unset, keys, strict=True):
-                    undo.put(record, generated.name, key)
+                    undo.put(record, name, key)
             for record in records if len(unset) < len(records) else ():
-                key = getattr(record, generated.name)
-                reading.engine.ids.pass_over(mapper.collection.name, mapper.codec.check(generated, key))
+                reading.engine.ids.pass_over(collection, mapper.codec.check(generated, getattr(record, name)))
         return undo
 
     def _stamp(self, record: Any) -> Undo:
@@ -66,6 +67,8 @@ class Checking(Generic[M, K]):
     def _sets(self, changes: Sequence[Assignment]) -> dict[str, Any]:
         """Check assignments: their type, their owner, no field twice, no key."""
         mapper, sets = self._reading.mapper, dict[str, Any]()
+        if not isinstance(changes, (tuple, list)):
+            raise UsageError("changes= takes a list, as in changes=[col(Book.pages).to(3)]")
         for place, change in enumerate(changes, 1):
             if not isinstance(change, Assignment):
                 raise UsageError(f"change {place} is a {type(change).__name__}; write col(Book.pages).to(3)")
@@ -99,7 +102,7 @@ class Checking(Generic[M, K]):
 
     def _check_record(self, record: object) -> None:
         if record.__class__ is not self._reading.mapper.cls:
-            raise UsageError(f"a {self._reading.mapper.name} is wanted, not a {type(record).__name__}")
+            raise UsageError(f"{self._reading.mapper.name} wanted, not {type(record).__name__}")
 
     def _check_scope(self, field: str, value: Any) -> None:
         spec = self._reading.mapper.scope

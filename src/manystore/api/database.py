@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 
-from ..errors import Conflict, DeclarationError, ManystoreError, UsageError
+from ..errors import Conflict, DeclarationError, ManystoreError, NotFound, UsageError
 from ..model.model import model_of
 from ..store.registry import open_store
 from ..store.url import StoreURL, parse_url
@@ -72,7 +72,8 @@ class Database:
         SchemaMismatch, ProgramTooOld or Unavailable.
         """
         repositories = cls._find_repositories()
-        parsed, limits = _limits(parse_url(url, prefix))
+        parsed = parse_url(url, prefix)
+        limits = _limits(parsed)
         models = [model for _, model in repositories.values()]
         if len(set(models)) < len(models):
             raise DeclarationError(f"{cls.__name__}: two repositories for one model")
@@ -130,6 +131,7 @@ class Database:
         """
         if self._tx is not None:
             raise UsageError("a transaction is open already; they do not nest")
+        self._engine.check_open()
         tx = Transaction(self._engine, idempotency_key)
         try:
             yield type(self)(self._engine, tx, self._scope)
@@ -187,6 +189,8 @@ class Database:
         """Give a view that sees and writes only the records of one scope: those whose scope field equals value."""
         if self._tx is not None:
             raise UsageError("scope the database first, then begin the transaction")
+        if self._scope is not None:
+            raise UsageError("this view is scoped already; scope the database itself")
         if value is None:
             raise UsageError("a scope is a value, not None")
         view = type(self)(self._engine, None, value)
@@ -197,13 +201,17 @@ class Database:
 
     def forget(self, idempotency_key: str, /) -> None:
         """Drop an idempotency key that is no longer needed; raise NotFound."""
-        self._engine.forget(idempotency_key)
+        try:
+            self._engine.forget(idempotency_key)
+        except NotFound:
+            raise NotFound("idempotency keys", idempotency_key) from None
 
     def close(self) -> None:
         """Close the store. Views and transactions of this database end with it; any later call raises Closed."""
         self._engine.close()
 
     def __enter__(self) -> Self:
+        self._engine.check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -233,16 +241,5 @@ def _model_of_repository(annotation: Any) -> type[Any] | None:
     return None
 
 
-def _limits(url: StoreURL) -> tuple[StoreURL, Limits]:
-    """Take the options that are the core's own out of a URL."""
-    options = dict(url.options)
-    plain = Limits()
-    limits = Limits(
-        operations=int(url.option("max_operations", plain.operations)),
-        bytes=int(url.option("max_bytes", plain.bytes)),
-        examined=int(url.option("max_examined", plain.examined)),
-    )
-    for name in ("max_operations", "max_bytes", "max_examined"):
-        options.pop(name, None)
-    rest = StoreURL(url.scheme, url.hosts, url.path, url.user, url.password, options, url.prefix)
-    return rest, limits
+def _limits(url: StoreURL) -> Limits:
+    return Limits(url.limit("max_operations"), url.limit("max_bytes"), url.limit("max_examined"))

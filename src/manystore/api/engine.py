@@ -5,7 +5,6 @@ The one place that calls the store's read and write: it counts, times, tells the
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -23,21 +22,22 @@ from ..schema.operation import CreateDatabase
 from ..schema.schema import Schema
 from ..schema.system import COMMITTED, SYSTEM
 from ..store.protocol import Change, Check, Delete, Insert, Patch, Read, Replace, Store, Values, Written
+from ..store.url import LIMITS
 from .call import Call
 from .explanation import access_words
 from .ids import Ids
 from .mapper import Mapper, new_revision
 
-log = logging.getLogger("manystore")
 _EPOCH_TRIES = 5
+_CHANGE_BYTES = 100  # of a change without a whole record: its key, tokens and names
 
 
 class Limits(msgspec.Struct, frozen=True):
     """What one atomic step may hold, and how many records one call may examine."""
 
-    operations: int = 1_000
-    bytes: int = 900_000
-    examined: int = 10_000
+    operations: int = LIMITS["max_operations"]
+    bytes: int = LIMITS["max_bytes"]
+    examined: int = LIMITS["max_examined"]
 
 
 def utc_now() -> datetime:
@@ -85,6 +85,11 @@ class Engine:
         self.closed = True
         self.store.close()
 
+    def check_open(self) -> None:
+        """Raise Closed after close."""
+        if self.closed:
+            raise Closed("the database is closed")
+
     def plan(self, mapper: Mapper, key: Any, query: Callable[[], Query]) -> Plan:
         """Give the kept plan of a query's shape under the catalog in force."""
         return mapper.plans.get(key) or mapper.plan_for(key, query, self.catalog)
@@ -101,7 +106,7 @@ class Engine:
     ) -> Read:
         """Run a plan; raise EpochChanged when it was made from an older catalog than the one now loaded."""
         if self.closed:
-            raise Closed("the database is closed")
+            self.check_open()
         if self.on_call is None:
             try:
                 return self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
@@ -129,8 +134,7 @@ class Engine:
 
     def write(self, changes: Sequence[Change], operation: str) -> Written:
         """Carry out changes in one atomic step. After a fitting change of the catalog it is tried again."""
-        if self.closed:
-            raise Closed("the database is closed")
+        self.check_open()
         if len(changes) == 1:
             self.check_size(changes)  # of many, whoever joined them has looked
         for _ in range(_EPOCH_TRIES):
@@ -162,37 +166,31 @@ class Engine:
 
     def check_size(self, changes: Sequence[Change]) -> None:
         """Refuse a step that holds more than the portable limit; raise TooLarge."""
-        operations = sum([self.cost(change) for change in changes])
+        operations = size = 0
+        for change in changes:
+            cost, weight = self.weight(change)
+            operations += cost
+            size += weight
         if operations > self.limits.operations:
             raise TooLarge("primitive operations", operations, self.limits.operations)
-        if sum([self._at_most(change) for change in changes]) <= self.limits.bytes:
-            return
-        size = sum([self.size(change) for change in changes])
         if size > self.limits.bytes:
             raise TooLarge("bytes", size, self.limits.bytes)
 
-    def cost(self, change: Change) -> int:
-        """Count what a change takes of one step: records, entries, claims, reference entries and checks, at most."""
-        if isinstance(change, Check):
-            return 1
-        mapper = self._by_collection.get(change.collection.name)
-        return 2 if mapper is None else mapper.costs[type(change)]
+    def weight(self, change: Change) -> tuple[int, int]:
+        """Say what a change takes of one step: primitive operations at most, and bytes, alike for every store.
 
-    def _at_most(self, change: Change) -> int:
-        """Bound the bytes of a change from above, at a tenth of what size takes."""
+        Operations are records, entries, claims, reference entries and checks.
+        """
+        kind = change.__class__
+        if kind is Check:
+            return 1, _CHANGE_BYTES
+        mapper = self._by_collection.get(change.collection.name)
+        if mapper is None:
+            return 2, _CHANGE_BYTES
         if isinstance(change, (Insert, Replace)):
-            mapper = self._by_collection.get(change.collection.name)
-            if mapper is not None:
-                return mapper.codec.at_most(change.values)
-        return self.size(change)
-
-    def size(self, change: Change) -> int:
-        """Estimate the bytes of a change, the same way for every store."""
-        mapper = self._by_collection.get(change.collection.name)
-        if mapper is not None and isinstance(change, (Insert, Replace)):
-            return mapper.codec.size(change.values)
+            return mapper.costs[kind], mapper.codec.size(change.values)
         sets = change.sets if isinstance(change, Patch) else ()
-        return 100 + sum(_weight(value) for _, value in sets)
+        return mapper.costs[kind], _CHANGE_BYTES + sum([_bytes_of(value) for _, value in sets])
 
     def _open_catalog(self) -> Catalog:
         """Read the stored catalog, or make the first one in an empty store; refuse one that is not this program's."""
@@ -207,8 +205,10 @@ class Engine:
 
     def refresh(self) -> None:
         """Load the catalog anew after its epoch changed, and drop the plans made from the old one."""
+        import logging  # noqa: PLC0415 - 3 ms of `import manystore`, for what hardly ever happens
+
         catalog = self._open_catalog()
-        log.info("the catalog changed; its epoch was read anew")
+        logging.getLogger("manystore").info("the catalog changed; its epoch was read anew")
         self.catalog, self.epoch = catalog, catalog.epoch
         for mapper in self.mappers.values():
             mapper.plans.clear()
@@ -236,7 +236,7 @@ class Engine:
         self.write([Delete(COMMITTED, (key,))], "forget")
 
 
-def _weight(value: Any) -> int:
+def _bytes_of(value: Any) -> int:
     if isinstance(value, (dict, list)):
         return len(msgspec.json.encode(value))
     if isinstance(value, str):

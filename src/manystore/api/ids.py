@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..errors import Conflict, Duplicate, NotFound, Unavailable
+from ..errors import Conflict, Duplicate, NotFound, OutOfBounds, Unavailable, ValueRefused
 from ..model.types import INT_MAX
 from ..query.plan import Plan
 from ..query.planner import Query, plan
@@ -71,7 +71,7 @@ class Ids:
     def take(self, collection: str, number: int = 1) -> range:
         """Give a run of new keys, as many as asked."""
         with self._lock:
-            block = self._blocks.setdefault(collection, _Block())
+            block = self._blocks.get(collection) or self._blocks.setdefault(collection, _Block())
             if block.end - block.next < number:
                 block.size = min(block.size * 2, _LARGEST_BLOCK)
                 wanted = max(block.size, number)
@@ -98,6 +98,8 @@ class Ids:
             try:
                 after: int = self._engine.write([patch], "reserve ids").records[0][0]
                 return after - number
+            except OutOfBounds:
+                raise ValueRefused(collection, "key", "all generated keys are used up") from None
             except NotFound:
                 self._start(collection, 1)
         raise Unavailable(f"{collection}: no keys could be reserved")

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ..errors import DeclarationError, UsageError
+from ..errors import DeclarationError, NoAccessPath, UsageError
 from ..model.model import model_of
 from ..query.predicate import Compare
 
@@ -76,7 +76,10 @@ def _load_many(records: Sequence[Any], relation: Relation, read: Reader) -> list
     key = model_of(relation.owner).key[0].name
     wanted = tuple(dict.fromkeys(getattr(record, key) for record in records))
     spec = model_of(target).field(field_name)
-    got = read(target, Compare(target, field_name, "in", wanted, spec.optional), False) if wanted else []
+    try:
+        got = read(target, Compare(target, field_name, "in", wanted, spec.optional), False) if wanted else []
+    except NoAccessPath as error:
+        raise NoAccessPath(error.model, f"load= of {relation.owner.__name__}.{name}", error.index) from None
     groups: dict[Any, list[Any]] = {value: [] for value in wanted}
     for record in got:
         groups[getattr(record, field_name)].append(record)

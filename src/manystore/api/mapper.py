@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,10 @@ def new_revision() -> int:
     return _REVISIONS.getrandbits(63)
 
 
+def _of_any_length(collection: Collection) -> Iterable[str]:
+    return (field.name for field in collection.fields if field.kind in ("str", "bytes") and field.choices is None)
+
+
 class Mapper:
     """What the repositories of one model share, whatever view they belong to."""
 
@@ -46,6 +50,7 @@ class Mapper:
         self.key_specs = model.key
         self.generated = model.generated
         self.key_names = collection.key
+        self.key_parts = self.codec.key_parts
         self.single_key = collection.key[0] if len(collection.key) == 1 else None
         self.live = Compare(model.cls, "deleted", "live", False, optional=False) if collection.live else None
         self.dead = Compare(model.cls, "deleted", "eq", True, optional=False) if collection.live else None
@@ -69,6 +74,8 @@ class Mapper:
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
         self.scope: FieldSpec | None = model.scope
         self._check_entries = check_entries(collection)
+        # Only text and bytes of no or great length can make an entry too long; all else has a width.
+        self._weighed = frozenset(_of_any_length(collection) if self._check_entries is not None else ())
 
     def plan_for(self, key: Any, query: Callable[[], Query], catalog: Catalog) -> Plan:
         """Give the kept plan of a query's shape, or make it."""
@@ -88,21 +95,14 @@ class Mapper:
             return getattr(record, self.single_key)
         return tuple(getattr(record, name) for name in self.key_names)
 
-    def key_parts(self, record: Any) -> tuple[Any, ...]:
-        """Give the parts of a record's key as they are: what a transaction knows it by."""
-        return tuple([getattr(record, name) for name in self.key_names])
-
     def key_values(self, key: Any) -> tuple[Any, ...]:
         """Check a key as callers write it and give its parts as Python values; raise ValueRefused."""
         if self.single_key is not None:
-            self.codec.check(self.key_specs[0], key)
-            return (key,)
+            return self.codec.check_key((key,))
         if key.__class__ is not tuple or len(key) != len(self.key_names):
             reason = f"a key of {len(self.key_names)} parts, as a tuple"
             raise ValueRefused(self.name, ", ".join(self.key_names), reason)
-        for spec, part in zip(self.key_specs, key, strict=True):
-            self.codec.check(spec, part)
-        return tuple(key)
+        return self.codec.check_key(key)
 
     def bind(self, record: Any) -> Values:
         """Check a record and bind its values; raise ValueRefused."""
@@ -110,6 +110,18 @@ class Mapper:
         if self._check_entries is not None:
             self._check_entries(values)
         return values
+
+    def weighs(self, sets: Iterable[str]) -> bool:
+        """Tell whether new values of these fields might make an index entry too long."""
+        return not self._weighed.isdisjoint(sets)
+
+    def weigh(self, record: Any, sets: Mapping[str, Any]) -> None:
+        """Raise ValueRefused when new values of some fields of a record make an index entry too long."""
+        if self._check_entries is not None and self.weighs(sets):
+            changed = self.codec.copy(record)
+            for name, value in sets.items():
+                object.__setattr__(changed, name, value)
+            self._check_entries(self.codec.bind(changed))
 
     def insert(self, record: Any) -> Insert:
         """Make the change that stores a new record."""

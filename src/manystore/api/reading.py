@@ -125,7 +125,7 @@ class Reading:
 
     def _by_key(self, parts: tuple[Any, ...], operation: str, deleted: Deleted) -> list[Any]:
         mapper = self.mapper
-        plan_key = ("key", deleted, self.scope is None)
+        plan_key = deleted if self.scope is None else ("scoped", deleted)
         kept = mapper.plans.get(plan_key)
         if kept is None or deleted == "only":
             where = [
@@ -159,6 +159,7 @@ class Reading:
         """Read the records that match, in order, a transaction's own changes among them (as_saved: see overlay)."""
         check_limit(limit)
         if limit == 0:
+            self.engine.check_open()
             return []
         tx, mine = self.tx, 0
         if tx is not None and limit is not None:
@@ -170,18 +171,16 @@ class Reading:
         bound = None if after is None else cursor_values(self.mapper, made.order, after)
         return tx.overlay(self, rows, made, values, after=bound, limit=limit, as_saved=as_saved)
 
-    def load(self, records: Sequence[Any], slots: Sequence[object]) -> None:
+    def load(self, records: Sequence[Any], slots: Sequence[object], *, scan: bool = False) -> None:
         """Fill related slots: one read a level."""
-        if not slots:
-            return
-        if isinstance(slots, str):
+        if not isinstance(slots, (tuple, list)):
             raise UsageError("load= takes related fields written on their class, as in load=(Book.author,)")
 
         def read(cls: type[Any], where: Compare, by_key: bool) -> list[Any]:  # noqa: FBT001 - loading.py calls it
             other = self.sibling(cls)
             # A reference may point at a soft-deleted record; and its keys, one a record, bound the read themselves.
             choice: Deleted = "any" if by_key and other.mapper.live is not None else "no"
-            return other.many(other.where([where], choice), "load", scan=by_key)
+            return other.many(other.where([where], choice), "load", scan=by_key or scan)
 
         load_related(records, slots, self.mapper.cls, read)
 

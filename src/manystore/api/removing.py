@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import Conflict, NotFound, UsageError
 from ..model.slotted import REVISION
 from ..query.predicate import Predicate
-from ..store.protocol import Delete
+from ..store.protocol import Change, Delete
 from .bulk import Bulk
 from .checking import Checking, K, M
 from .reading import Deleted
@@ -28,11 +28,7 @@ class Removing(Checking[M, K]):
             self._soft_delete(record)
         else:
             bound = mapper.codec.bind_key(mapper.key_values(target))
-            patch = mapper.patch(bound, self._burial(), require=self._guards())
-            try:
-                self._reading.engine.write([patch], "delete")
-            except NotFound:
-                raise NotFound(mapper.name, target) from None
+            self._send(mapper.patch(bound, self._burial(), require=self._guards()), "delete", target)
 
     def purge(self, target: M | K, /) -> None:
         """Delete a record for good, soft-deleted or not, and fire the on_delete rules of what refers to it."""
@@ -48,6 +44,13 @@ class Removing(Checking[M, K]):
         """Delete every match for good, among the soft-deleted unless told otherwise, and tell how many."""
         choice: Deleted = deleted if self._reading.mapper.live is not None else "no"
         return self._delete_all(self._filter((first, *more), choice), "purge_where", scan=scan, soft=False)
+
+    def _send(self, change: Change, operation: str, key: Any) -> Any:
+        """Make one change, and give the patched object if it has one; errors name the key as the caller wrote it."""
+        try:
+            return self._reading.engine.write([change], operation).records[0]
+        except (NotFound, Conflict) as error:
+            raise type(error)(self._reading.mapper.name, key) from None
 
     def _delete_all(self, filtered: Predicate, operation: str, *, scan: bool, soft: bool) -> int:
         if self._reading.tx is None:
@@ -73,10 +76,8 @@ class Removing(Checking[M, K]):
             return
         key = mapper.codec.key(target) if is_record else mapper.codec.bind_key(mapper.key_values(target))
         expected = getattr(target, REVISION) if is_record else None
-        try:
-            reading.engine.write([Delete(mapper.collection, key, expected, self._scope_guard())], operation)
-        except (NotFound, Conflict) as error:
-            raise type(error)(mapper.name, mapper.key_of(target) if is_record else target) from None
+        change = Delete(mapper.collection, key, expected, self._scope_guard())
+        self._send(change, operation, mapper.key_of(target) if is_record else target)
 
     def _soft_delete(self, record: Any) -> None:
         reading, sets = self._reading, self._burial()
@@ -88,10 +89,7 @@ class Removing(Checking[M, K]):
         if expected is None:
             raise UsageError(f"{mapper.name}: delete takes a record that was read or created, or a key")
         patch = mapper.patch(mapper.codec.key(record), sets, expected=expected, require=self._scope_guard())
-        try:
-            reading.engine.write([patch], "delete")
-        except (NotFound, Conflict) as error:
-            raise type(error)(mapper.name, mapper.key_of(record)) from None
+        self._send(patch, "delete", mapper.key_of(record))
         for name, value in (*sets.items(), (REVISION, patch.revision)):
             object.__setattr__(record, name, value)
 
@@ -114,10 +112,7 @@ class Removing(Checking[M, K]):
             if based is None:
                 raise UsageError(f"{mapper.name}: save takes a record that was read or created; use create or upsert")
             change = mapper.replace(record, based, require)
-            try:
-                reading.engine.write([change], "save")
-            except (NotFound, Conflict) as error:
-                raise type(error)(mapper.name, mapper.key_of(record)) from None
+            self._send(change, "save", mapper.key_of(record))
             object.__setattr__(record, REVISION, change.revision)
         except BaseException:
             undo.undo()

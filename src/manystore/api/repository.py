@@ -69,7 +69,7 @@ class Repository(Writing[M, K]):
         order = reading.ordering(order_by) if order_by else ()
         found = reading.many(reading.where(where, deleted), "find", order=order, limit=limit, after=after, scan=scan)
         if load:
-            reading.load(found, load)
+            reading.load(found, load, scan=scan)
         return found
 
     def iterate(
@@ -156,6 +156,7 @@ class Repository(Writing[M, K]):
     ) -> Explanation:
         """Say how find would read: access, index, residual, sort, round trips. Reads nothing; raises NoAccessPath."""
         reading = self._reading
+        reading.engine.check_open()
         filtered = reading.where(where, deleted)
         plan = reading.plan(filtered, reading.ordering(order_by), limited=limit is not None, scan=scan)
         return explanation(plan, reading.engine.capabilities)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import AlreadyCommitted, Closed, Conflict, Duplicate, NotFound, UsageError
 from ..model.slotted import REVISION
+from ..model.types import text_refusal
 from ..query import evaluate
 from ..query.plan import Plan
 from ..store.protocol import Change, Check, Delete, Insert, Replace, Values
@@ -50,7 +51,7 @@ class Pending(msgspec.Struct, eq=False):
     change: Change | None
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True, eq=False):
     """A record as it was read. state: a copy, since the caller may change the object without saving it."""
 
     mapper: Mapper
@@ -70,8 +71,8 @@ class Transaction:
         self._thread = threading.get_ident()
         self._done = False
         if idempotency_key is not None:
-            if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= 255:
-                raise UsageError("an idempotency key is a text of 1 to 255 characters")
+            if not isinstance(idempotency_key, str) or not idempotency_key or text_refusal(idempotency_key, 255):
+                raise UsageError("an idempotency key is a text of 1 to 255 characters that every store can hold")
             if engine.is_committed(idempotency_key):
                 raise AlreadyCommitted(idempotency_key)
 

@@ -6,12 +6,13 @@ Knows mappers, changes and the transaction; must not know how a query becomes a 
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from ..errors import Conflict, Duplicate, Exhausted, NotFound, OutOfBounds, UsageError
+from ..model.field import FieldSpec
 from ..model.slotted import REVISION
 from ..model.unset import UNSET
 from ..query.column import Assignment
@@ -24,6 +25,15 @@ from .removing import Removing
 _KEY_TRIES = 100  # generated keys that others' imports may have taken before one is free
 _CLAIM_AMONG = 32  # candidates read at once: with 16 workers 1.2 tries a claim are needed on the mean
 _CLAIM_ROUNDS = 100
+
+
+def _no_increment(spec: FieldSpec) -> str | None:
+    """Say why a field cannot be incremented; None when it can."""
+    if spec.type.kind not in ("int", "decimal") or spec.type.enum is not None or spec.type.choices is not None:
+        return "increment goes with int and Decimal fields"
+    if spec.key or spec.declared.reference is not None or spec.declared.scope:
+        return "increment changes neither keys nor references nor the scope"
+    return None
 
 
 class Writing(Removing[M, K]):
@@ -51,6 +61,9 @@ class Writing(Removing[M, K]):
 
         When a step fails, those before it stay: the error's `done` says how many records were stored.
         """
+        if not isinstance(records, Iterable) or isinstance(records, self._reading.mapper.cls):
+            raise UsageError(f"create_all takes several records, not one {type(records).__name__}")
+        self._reading.engine.check_open()
         taken = list(records)
         for record in taken:
             self._check_record(record)
@@ -101,19 +114,17 @@ class Writing(Removing[M, K]):
     def _twin(self, record: M, by: Sequence[object]) -> Any:
         reading, mapper = self._reading, self._reading.mapper
         specs = mapper.model.key if not by else tuple(self._own(slot) for slot in by)
-        if by and tuple(sorted(s.name for s in specs)) not in {
-            tuple(sorted(u.fields)) for u in mapper.collection.uniques
-        }:
-            raise UsageError(f"{mapper.name}: upsert by= takes the fields of one of its uniques")
+        uniques = mapper.collection.uniques
+        if by and not any({spec.name for spec in specs} == set(unique.fields) for unique in uniques):
+            known = "; ".join(", ".join(unique.fields) for unique in uniques) or "there are none"
+            raise UsageError(f"{mapper.name}: upsert by= takes the fields of one of its uniques: {known}")
         values = [getattr(record, spec.name) for spec in specs]
         if any(v is UNSET or v is None for v in values):
             return None
         for spec, value in zip(specs, values, strict=True):
             mapper.codec.check(spec, value)
         where = [Compare(mapper.cls, s.name, "eq", v, s.optional) for s, v in zip(specs, values, strict=True)]
-        among_live = any(
-            u.among == "live" and set(u.fields) == {s.name for s in specs} for u in mapper.collection.uniques
-        )
+        among_live = any(u.among == "live" and set(u.fields) == {s.name for s in specs} for u in uniques)
         found = reading.many(
             reading.where(where, "no" if mapper.live is None or (by and among_live) else "any"), "upsert", limit=1
         )
@@ -131,13 +142,25 @@ class Writing(Removing[M, K]):
             return self._apply(record, sets)
         bound = mapper.codec.bind_key(mapper.key_values(key))
         sets = {**mapper.stamps(mapper.updated, reading.engine.clock), **sets}
+        if mapper.weighs(sets):
+            return self._update_weighed(key, sets, revision)
         patch = mapper.patch(bound, sets, expected=revision, require=self._guards())
-        try:
-            return reading.engine.write([patch], "update").records[0]  # type: ignore[no-any-return]
-        except NotFound:
-            raise NotFound(mapper.name, key) from None
-        except Conflict:
-            raise Conflict(mapper.name, key) from None
+        return self._send(patch, "update", key)  # type: ignore[no-any-return]
+
+    def _update_weighed(self, key: K, sets: dict[str, Any], revision: int | None) -> M:
+        """Update a record that must be read first, since its other fields count for the length of its entries."""
+        reading, mapper = self._reading, self._reading.mapper
+        for _ in range(_CLAIM_ROUNDS):
+            record = reading.one(key, "update")
+            mapper.weigh(record, sets)
+            expected = getattr(record, REVISION) if revision is None else revision
+            patch = mapper.patch(mapper.codec.key(record), sets, expected=expected, require=self._guards())
+            try:
+                return self._send(patch, "update", key)  # type: ignore[no-any-return]
+            except Conflict:
+                if revision is not None:
+                    raise
+        raise Conflict(mapper.name, key)
 
     @contextmanager
     def edit(self, key: K, /) -> Generator[M]:
@@ -152,8 +175,8 @@ class Writing(Removing[M, K]):
         """Add to an int or Decimal field (None counts as 0) and give the record back; OutOfBounds past low or high."""
         reading, spec = self._reading, self._own(field)
         mapper, codec = reading.mapper, reading.mapper.codec
-        if spec.type.kind not in ("int", "decimal") or spec.type.enum is not None or spec.key:
-            raise UsageError(f"{mapper.name}.{spec.name}: increment goes with int and Decimal fields")
+        if reason := _no_increment(spec):
+            raise UsageError(f"{mapper.name}.{spec.name}: {reason}")
         for value in (by, low, high):
             if value is not None:
                 codec.check(spec, value)
@@ -165,10 +188,7 @@ class Writing(Removing[M, K]):
         sets = mapper.stamps(mapper.updated, reading.engine.clock)
         bound = codec.bind_key(mapper.key_values(key))
         patch = mapper.patch(bound, sets, steps=(step,), require=self._guards())
-        try:
-            return reading.engine.write([patch], "increment").records[0]  # type: ignore[no-any-return]
-        except NotFound:
-            raise NotFound(mapper.name, key) from None
+        return self._send(patch, "increment", key)  # type: ignore[no-any-return]
 
     def _stepped(self, spec: Any, there: Any, by: Any, low: Any, high: Any) -> Any:
         result = by if there is None else there + by
@@ -204,6 +224,7 @@ class Writing(Removing[M, K]):
         """Change a record if it still is as it was read; None when somebody was faster."""
         reading, mapper = self._reading, self._reading.mapper
         stamped = {**mapper.stamps(mapper.updated, reading.engine.clock), **sets}
+        mapper.weigh(record, sets)
         patch = mapper.patch(mapper.codec.key(record), stamped, expected=getattr(record, REVISION))
         try:
             return reading.engine.write([patch], "claim").records[0]  # type: ignore[no-any-return]

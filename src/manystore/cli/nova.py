@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from ..nova.replay import Progress, Result, Stopped, replay
+from ..nova.replay import Result, replay
+from ..nova.workers import Progress, Stopped
 
 _INTERRUPTED = 130  # what shells report for a program that ended by Ctrl-C
 _REDRAWS = 400  # of the progress bar, in all
@@ -30,10 +31,18 @@ def nova() -> None:
 @click.option("--store", "url", required=True, metavar="URL", help="Where the cloud's data goes.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Replay the first N rows only.")
 @click.option("--hosts", type=click.IntRange(1, 10_000), metavar="N", help="How many compute hosts there are.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, metavar="N", help="How many processes play at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--resume", is_flag=True, help="Go on with the replay that the store holds, if it holds one.")
 def replay_command(
-    trace: Path | None, url: str, limit: int | None, hosts: int | None, *, as_json: bool, resume: bool
+    trace: Path | None,
+    url: str,
+    limit: int | None,
+    hosts: int | None,
+    *,
+    workers: int,
+    as_json: bool,
+    resume: bool,
 ) -> None:
     """Replay real arrivals of virtual machines through Nova's repositories, then audit the store.
 
@@ -48,7 +57,7 @@ def replay_command(
     """
     try:
         with _progress() as progress:
-            result = replay(url, trace, limit=limit, hosts=hosts, resume=resume, progress=progress)
+            result = replay(url, trace, limit=limit, hosts=hosts, workers=workers, resume=resume, progress=progress)
     except Stopped:
         click.echo("stopped; to go on, give the same command with --resume", err=True)
         sys.exit(_INTERRUPTED)

@@ -65,7 +65,8 @@ def model(
     frame = inspect.currentframe()
     outer = frame.f_back if frame is not None else None
     namespace = dict(outer.f_locals) if outer is not None and outer.f_locals is not outer.f_globals else {}
-    options = {"indexes": tuple(indexes), "uniques": tuple(uniques), "small": small, "soft_delete": soft_delete}
+    options: dict[str, Any] = {"indexes": _several(indexes), "uniques": _several(uniques)}
+    options |= {"small": small, "soft_delete": soft_delete}
     options |= {"collection": collection, "version": version}
 
     def decorate(target: type[Any]) -> type[Any]:
@@ -73,6 +74,11 @@ def model(
         return builder.abstract(frozen=frozen) if abstract else builder.build(frozen=frozen, **options)
 
     return decorate if cls is None else decorate(cls)
+
+
+def _several(declared: Any) -> tuple[Any, ...]:
+    """Take a list of declarations; one without a list stays itself, to be refused where the class has a name."""
+    return tuple(declared) if hasattr(declared, "__iter__") else (None,)
 
 
 class _Builder:
@@ -151,8 +157,9 @@ class _Builder:
     def _model(self, made: type[Any], relations: tuple[RelatedDecl, ...], options: dict[str, Any]) -> Model:
         for word, kind in (("indexes", IndexDecl), ("uniques", UniqueDecl)):
             if not all(isinstance(declared, kind) for declared in options[word]):
-                self.refuse(f"{word}= takes what {'index' if kind is IndexDecl else 'unique'}() gives")
-        collection = options["collection"] or _WORDS.sub("_", made.__name__).lower()
+                self.refuse(f"{word}= takes a list of what {'index' if kind is IndexDecl else 'unique'}() gives")
+        named = options["collection"]
+        collection = named if named is not None else _WORDS.sub("_", made.__name__).lower()
         if not STORED_NAME.fullmatch(collection):
             self.refuse("a collection's name is 1 to 63 letters, digits and underscores, a letter first")
         fields = self._fields(made, (*options["indexes"], *options["uniques"]))

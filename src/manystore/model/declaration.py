@@ -70,6 +70,8 @@ def _check_roles(spec: FieldSpec) -> str | None:
         return "a JSON value can be neither indexed nor unique nor the scope nor a reference"
     if declared.stamp and (kind != "datetime" or (not spec.optional and declared.stamp != "created")):
         return "a stamp is a `datetime | None`"
+    if declared.stamp and spec.default is MISSING:
+        return "a stamp needs default=None: the clock fills it"
     if declared.reference and declared.reference.on_delete == "set_null" and (not spec.optional or declared.key):
         return 'on_delete="set_null" needs an optional field'
     return None
@@ -113,8 +115,10 @@ def _check_index(info: Model, declared: IndexDecl | UniqueDecl) -> tuple[str] | 
     is_index = isinstance(declared, IndexDecl)
     what = f"the {'index' if is_index else 'unique'} {', '.join(declared.fields)}"
     names = [name.removeprefix("-") if is_index else name for name in declared.fields]
-    if not names or len(set(names)) < len(names):
-        return (f"{what} names no field, or one twice",)
+    if not names:
+        return (f"an {'index' if is_index else 'unique'} names no field",)
+    if len(set(names)) < len(names):
+        return (f"{what} names a field twice",)
     if declared.name is not None and not STORED_NAME.fullmatch(declared.name):
         return (f"{what}: its name {_NAME_RULE}",)
     known = {spec.name: spec for spec in info.fields}

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import msgspec
 
+from ..errors import DeclarationError
 from .types import FieldType
 from .unset import UNSET
 
@@ -253,6 +254,8 @@ def ref(
     `ref(lambda: Author.id)` when the name exists later, `ref(to="Author.id")` when two files name each other.
     on_delete: what happens when the target is deleted: restrict (the default), cascade or set_null.
     """
+    if isinstance(target, str) or (to is not None and to.count(".") != 1):
+        raise DeclarationError('ref() takes a field, as in ref(Author.id), or its name, as in ref(to="Author.id")')
     reference = RefDecl(to if target is None else target, on_delete)
     return _dataclass_field(default, MISSING, Declared(reference=reference, **declared), shown=True)
 

@@ -17,6 +17,8 @@ from uuid import UUID
 
 import msgspec
 
+from ..errors import Corrupted
+
 Kind: TypeAlias = Literal[
     "bool", "int", "float", "str", "bytes", "datetime", "date", "decimal", "uuid", "ip", "network", "json"
 ]
@@ -44,7 +46,7 @@ class FieldType(msgspec.Struct, frozen=True):
     def refusal(self, value: Any) -> str | None:
         """Say why this value is refused; None when it is taken. None itself is the field's business."""
         if value.__class__ not in self.classes:
-            return f"a {value.__class__.__name__} where {self.noun} is wanted"
+            return f"{value.__class__.__name__} where {self.noun} is wanted"
         if self.enum is not None:
             return None
         if self.choices is not None and value not in self.choices:
@@ -60,7 +62,10 @@ class FieldType(msgspec.Struct, frozen=True):
     def load(self, primitive: Primitive) -> Any:
         """Turn a primitive that is not None back into the value."""
         if self.enum is not None:
-            return self.enum(primitive)
+            try:
+                return self.enum(primitive)
+            except ValueError:
+                raise Corrupted(f"a stored value is no {self.enum.__name__}") from None
         return _LOADS[self.kind](self, primitive)
 
     @property

@@ -138,7 +138,7 @@ def _quotas(db: Nova, used: dict[str, Counter[str]]) -> Iterator[str]:
 
 
 def _totals(db: Nova, running: int) -> Iterator[str]:
-    for journal in db.journal.find():
-        if journal.booted - journal.deleted_instances != running:
-            told = f"{journal.booted} booted and {journal.deleted_instances} deleted"
-            yield f"{running} instances are there, but the journal tells of {told}"
+    journals = db.journal.find()
+    booted, deleted = sum(j.booted for j in journals), sum(j.deleted_instances for j in journals)
+    if journals and booted - deleted != running:
+        yield f"{running} instances are there, but the journal tells of {booted} booted and {deleted} deleted"

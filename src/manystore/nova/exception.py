@@ -16,6 +16,14 @@ class NovaException(ManystoreError):
         super().__init__(self.template.format_map(details))
         self.details = details
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.details)
+
+
+def _again(cls: type[NovaException], details: dict[str, object]) -> NovaException:
+    """Make an error anew that travelled between processes."""
+    return cls(**details)
+
 
 class NotFound(NovaException):
     """What was asked for is not there."""

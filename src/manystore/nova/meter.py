@@ -45,6 +45,12 @@ class Meter:
             self._seconds.setdefault(operation, array("d")).append(time.perf_counter() - began)
             self._trips[operation] = self._trips.get(operation, 0) + self._open_trips
 
+    def add(self, other: Meter) -> None:
+        """Take in what another meter measured."""
+        for name, seconds in other._seconds.items():
+            self._seconds.setdefault(name, array("d")).extend(seconds)
+            self._trips[name] = self._trips.get(name, 0) + other._trips[name]
+
     def figures(self) -> list[Figures]:
         """Give the figures of each operation, by name."""
         return [

@@ -5,11 +5,10 @@ Knows the journal, the plane and the lifecycle; must not know how progress or re
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manystore import Duplicate
+from manystore import Duplicate, NotFound
 
 from .audit import Audit, audit
 from .database import Nova
@@ -20,9 +19,7 @@ from .model.journal import Journal
 from .plane import Plane, build_plane, size_plane
 from .timeline import Event, Kind, TraceClock, timeline
 from .trace import Trace, read_trace
-
-_KEY = 1  # one replay a store
-Progress = Callable[[int, int], bool]  # events done, events in all -> whether to stop here
+from .workers import Progress, Stopped, run_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +46,30 @@ class Result:
         return round(self.operations / self.seconds, 1) if self.seconds else 0.0
 
 
-class Stopped(Exception):
-    """The replay was asked to stop, and can be resumed."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What several workers replay, and where. Picklable: each worker gets it, and its number."""
+
+    url: str
+    path: Path | None
+    rows: int
+    hosts: int
+    workers: int
+
+    def __call__(self, number: int, progress: Progress) -> Meter:
+        """Play one worker's share; give what was measured."""
+        meter, clock = Meter(), TraceClock()
+        trace = read_trace(self.path, self.rows)
+        events = timeline(trace.rows)
+        plane = size_plane(trace.rows, events, self.hosts)
+        share = [event for event in events if event.number % self.workers == number]
+        with Nova.connect(self.url, clock=clock, on_call=meter.on_call) as db:
+            try:
+                journal = db.journal.get(number + 1)
+            except NotFound:
+                raise ReplayRefused(reason="several workers need a store that processes share") from None
+            _run(Lifecycle(db, plane, journal, meter, clock), trace, share, clock, progress)
+        return meter
 
 
 def replay(
@@ -59,53 +78,63 @@ def replay(
     *,
     limit: int | None = None,
     hosts: int | None = None,
+    workers: int = 1,
     resume: bool = False,
     progress: Progress = lambda _, __: False,
 ) -> Result:
     """Replay a trace on the store at a URL, and audit what it left there.
 
-    resume: go on with the replay that the store holds, if it holds one; else a store that has one is refused. Raises
-    TraceError before anything is stored, ReplayRefused, and Stopped when progress says so.
+    workers: processes that play at the same time; the totals of one are the same on each run. resume: go on with the
+    replay that the store holds, if it holds one; else a store that has one is refused. Raises TraceError before
+    anything is stored, ReplayRefused, and Stopped when progress says so.
     """
     meter, clock = Meter(), TraceClock()
     trace = read_trace(path, limit)
     with Nova.connect(url, clock=clock, on_call=meter.on_call) as db:
-        journal = _find(db) if resume else None
-        if journal is not None and limit is None and journal.rows < len(trace.rows):
-            trace = read_trace(path, journal.rows)
+        journals = db.journal.find() if resume else []
+        begun = journals[0] if journals else None
+        if begun is not None and limit is None and begun.rows < len(trace.rows):
+            trace = read_trace(path, begun.rows)
         events = timeline(trace.rows)
-        plane = size_plane(trace.rows, events, hosts if journal is None else journal.hosts)
-        if journal is None:
-            journal = _begin(db, trace, plane)
-        _check_same(journal, trace, hosts)
-        if not journal.plane:
+        plane = size_plane(trace.rows, events, hosts if begun is None else begun.hosts)
+        first = begun or _begin(db, trace, plane, workers)
+        _check_same(first, trace, hosts, workers)
+        if not first.plane:
             build_plane(db, plane, lambda: _stop_if(progress(0, len(events))))
-            journal.plane = True
-            db.journal.save(journal)
-        lifecycle = Lifecycle(db, plane, journal, meter, clock)
-        _run(lifecycle, trace, events, clock, progress)
-        return _result(db, lifecycle.journal, meter)
+            first.plane = True
+            db.journal.save(first)
+        if workers == 1:
+            _run(Lifecycle(db, plane, first, meter, clock), trace, events, clock, progress)
+        else:
+            for measured in run_workers(Task(url, path, len(trace.rows), plane.hosts, workers), len(events), progress):
+                meter.add(measured)
+        return _result(db, meter)
 
 
-def _find(db: Nova) -> Journal | None:
-    return next(iter(db.journal.find()), None)
+def _begin(db: Nova, trace: Trace, plane: Plane, workers: int) -> Journal:
+    """Make a journal for each worker; give the first."""
 
+    def journal(number: int) -> Journal:
+        rows = len(trace.rows)
+        return Journal(id=number + 1, trace=trace.fingerprint, rows=rows, hosts=plane.hosts, workers=workers)
 
-def _begin(db: Nova, trace: Trace, plane: Plane) -> Journal:
     try:
-        return db.journal.create(Journal(id=_KEY, trace=trace.fingerprint, rows=len(trace.rows), hosts=plane.hosts))
+        with db.transaction() as tx:
+            return tx.journal.create_all([journal(number) for number in range(workers)])[0]
     except Duplicate:
         reason = "the store holds a replay already; go on with it by --resume, or name another store"
         raise ReplayRefused(reason=reason) from None
 
 
-def _check_same(journal: Journal, trace: Trace, hosts: int | None) -> None:
-    """Refuse to go on with another trace than the one that was begun."""
+def _check_same(journal: Journal, trace: Trace, hosts: int | None, workers: int) -> None:
+    """Refuse to go on with another replay than the one that was begun."""
     if journal.trace != trace.fingerprint:
         reason = f"the store holds a replay of another trace, or of another --limit than {len(trace.rows)}"
         raise ReplayRefused(reason=reason)
     if hosts is not None and hosts != journal.hosts:
         raise ReplayRefused(reason=f"the replay on this store was begun with {journal.hosts} hosts, not {hosts}")
+    if workers != journal.workers:
+        raise ReplayRefused(reason=f"the replay on this store was begun with {journal.workers} workers, not {workers}")
 
 
 def _stop_if(wanted: bool) -> None:  # noqa: FBT001 - the answer of a Progress
@@ -128,17 +157,18 @@ def _run(lifecycle: Lifecycle, trace: Trace, events: list[Event], clock: TraceCl
     lifecycle.close()
 
 
-def _result(db: Nova, journal: Journal, meter: Meter) -> Result:
-    figures = tuple(meter.figures())
+def _result(db: Nova, meter: Meter) -> Result:
+    journals = db.journal.find()
+    booted, deleted = sum(j.booted for j in journals), sum(j.deleted_instances for j in journals)
     return Result(
-        booted=journal.booted,
-        running=journal.booted - journal.deleted_instances,
-        deleted=journal.deleted_instances,
-        refused_quota=journal.refused_quota,
-        refused_room=journal.refused_room,
-        refused_pool=journal.refused_pool,
-        operations=journal.operations,
-        seconds=journal.milliseconds / 1000,
-        figures=figures,
+        booted=booted,
+        running=booted - deleted,
+        deleted=deleted,
+        refused_quota=sum(j.refused_quota for j in journals),
+        refused_room=sum(j.refused_room for j in journals),
+        refused_pool=sum(j.refused_pool for j in journals),
+        operations=sum(j.operations for j in journals),
+        seconds=max(j.milliseconds for j in journals) / 1000,
+        figures=tuple(meter.figures()),
         audit=audit(db),
     )

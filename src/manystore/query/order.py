@@ -114,11 +114,29 @@ def project(shape: Callable[P, R], /, *args: P.args, **columns: P.kwargs) -> Pro
                 raise DeclarationError(f"project({name}), {parameter}: {reason}") from None
             found.append((parameter, field))
             owners.add(owner)
+    projection = Projection(shape, tuple(found), next(iter(owners), None))
+    _check_projection(projection, name)
     if len(owners) > 1:
         raise DeclarationError(
             f"project({name}): fields of two models, {' and '.join(sorted(o.__name__ for o in owners))}"
         )
-    return Projection(shape, tuple(found), next(iter(owners), None))
+    return projection
+
+
+def _check_projection(projection: Projection[Any], name: str) -> None:
+    """Refuse columns that the shape does not take, and a grouping by values that are not compared."""
+    import inspect  # noqa: PLC0415 - for declarations only
+
+    try:
+        inspect.signature(projection.shape).bind(**dict(projection.columns))
+    except TypeError as reason:
+        raise DeclarationError(f"project({name}): {reason}") from None
+    except ValueError:  # a shape without a signature, as some classes written in C are
+        return
+    if projection.owner is not None and projection.aggregates:
+        for parameter, column in projection.plain:
+            if model_of(projection.owner).field(column).type.kind == "json":
+                raise DeclarationError(f"project({name}), {parameter}: JSON values cannot be grouped by")
 
 
 def orders(given: Order | Sequence[Order]) -> tuple[Order, ...]:
@@ -143,7 +161,8 @@ def _aggregate(function: Function, field: object, kinds: tuple[str, ...]) -> Agg
     owner, name = _stored(field)
     kind = model_of(owner).field(name).type
     if kind.kind == "json" or (kinds and (kind.kind not in kinds or kind.enum is not None)):
-        raise UsageError(f"{owner.__name__}.{name}: no {function} of {kind.kind} values")
+        what = "enum" if kind.enum is not None else kind.kind
+        raise UsageError(f"{owner.__name__}.{name}: no {function} of {what} values")
     return Aggregate(function, owner, name)
 
 
@@ -151,8 +170,11 @@ def _stored(slot: object) -> tuple[type[Any], str]:
     try:
         owner, name = owner_of(slot)
         model_of(owner).field(name)
-    except (TypeError, KeyError, DeclarationError):
+    except TypeError:
         raise UsageError(
             f"a field written on its class is wanted, as in Book.title; not a {type(slot).__name__}"
         ) from None
+    except (KeyError, DeclarationError):
+        owner, name = owner_of(slot)
+        raise UsageError(f"{owner.__name__}.{name} is no stored field") from None
     return owner, name

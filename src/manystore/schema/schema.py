@@ -109,9 +109,9 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
         """Build the schema of some models (and add system collections); raise DeclarationError when they do not fit."""
         infos = [model_of(m) for m in models]
         made = {info.collection: _collection(info, infos) for info in infos}
-        if len(made) < len(infos):
-            names = [info.collection for info in infos]
-            twice = next(name for name in names if names.count(name) > 1)
+        # Some stores tell names apart by their letters' case and some do not.
+        names = [info.collection.lower() for info in infos]
+        if twice := next((name for name in names if names.count(name) > 1), None):
             raise DeclarationError(f"two models are stored in the collection {twice}")
         made |= {collection.name: collection for collection in system}
         schema = cls(tuple(made[name] for name in sorted(made)))
@@ -208,7 +208,7 @@ def _from_primitive(name: str, stored: dict[str, Any]) -> Collection:
 def _collection(info: Model, infos: list[Model]) -> Collection:
     indexes = tuple(_index(info, declared.fields, declared.name, scoped=declared.scoped) for declared in info.indexes)
     uniques = tuple(_unique(info, declared) for declared in info.uniques)
-    names = [*(part.name for part in indexes), *(part.name for part in uniques)]
+    names = [name.lower() for name in (*(i.name for i in indexes), *(u.name for u in uniques))]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise DeclarationError(f"{info.name}: two indexes or uniques are called {twice}; give one a name=")
     return Collection(

@@ -51,8 +51,9 @@ class Codec(Protocol):
         """Make an object of a row: the collection's fields in order and in the store's forms, revision, version."""
         ...
 
-    def decode(self, data: bytes, /) -> Any:
-        """Make an object of a stored JSON record, `_revision` and `_version` in it (key-value stores)."""
+    @property
+    def decode(self) -> Callable[[bytes], Any]:
+        """Give decode(data): an object of a stored JSON record, `_revision` and `_version` in it (key-value stores)."""
         ...
 
 

@@ -13,6 +13,9 @@ import msgspec
 from ..errors import URLError
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+LIMITS = {"max_operations": 1_000, "max_bytes": 900_000, "max_examined": 10_000}
+"""The options that every URL takes, with their defaults: what one atomic step may hold, and one call examine."""
 _HOST = re.compile(r"\[[^\[\]]*\](:\d+)?|[^:]*(:\d+)?")
 
 
@@ -50,18 +53,23 @@ class StoreURL(msgspec.Struct, frozen=True):
             raise URLError(f"{self.scheme}: the option {name} takes a number, 0 or more")
         return value
 
+    def limit(self, name: str) -> int:
+        """Give one of LIMITS, as the URL has it."""
+        return int(self.option(name, LIMITS[name]))
+
     def allow(self, *names: str) -> None:
-        """Raise URLError for an option that is not among these."""
+        """Raise URLError for an option that is neither among these nor among LIMITS."""
         for name in self.options:
-            if name not in names:
-                known = ", ".join(names) or "none"
-                raise URLError(f"{self.scheme}: unknown option {name}; there are: {known}")
+            if name not in names and name not in LIMITS:
+                raise URLError(f"{self.scheme}: unknown option {name}; there are: {', '.join((*names, *LIMITS))}")
 
 
 def parse_url(text: str, prefix: str = "") -> StoreURL:
     """Parse a store's URL; raise URLError, which never repeats the URL: it may hold a password."""
     if not isinstance(text, str):
         raise URLError(f"a store's URL is a str, not a {type(text).__name__}")
+    if not isinstance(prefix, str) or not (prefix == "" or _PREFIX.fullmatch(prefix)):
+        raise URLError("a prefix is 1 to 40 letters, digits and underscores, a letter first")
     scheme, colon, rest = text.partition("://")
     scheme = scheme.lower()
     if not colon or not _SCHEME.fullmatch(scheme):
@@ -75,6 +83,8 @@ def parse_url(text: str, prefix: str = "") -> StoreURL:
     user, _, password = login.partition(":")
     if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
         raise URLError(f"{scheme}: a port is a number; write / ? @ and % in a password as %2F %3F %40 %25")
+    if "\0" in unquote(rest):
+        raise URLError(f"{scheme}: a URL holds no NUL character")
     options = parse_qsl(parts.query, keep_blank_values=True)
     if len({name for name, _ in options}) < len(options):
         raise URLError(f"{scheme}: an option is given twice")

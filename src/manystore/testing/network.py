@@ -6,7 +6,7 @@
         fault.wait()                       # until it has happened
 
 A fault is armed once and strikes once: at the `at`-th request from now on, of all connections together, that has
-`containing` among the bytes it came with. What a request is, a Speech says (speech.py). Only `delay` waits for a time to
+`containing` among the bytes it came with. What a request is, a Speech says (speech.py). Only `delay` waits for time to
 pass; tests wait for what the proxy saw.
 """
 

@@ -1,6 +1,6 @@
 """Where a request begins and an answer comes in a stream of bytes, for the faulty network (network.py).
 
-Three speeches: in turns, as most have it; HTTP/2, where pings and windows go to and fro between requests; and frames
+Three speeches: in turns, as most have it; HTTP/2, where pings and windows go both ways between requests; and frames
 with a length and a number in front, where some numbers mean heartbeats. Knows bytes only.
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manystore import URLError
-from manystore.store.url import StoreURL, parse_url
+from manystore.store.url import LIMITS, StoreURL, parse_url
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,16 @@ def test_options() -> None:
 def test_options_that_a_store_knows() -> None:
     url = parse_url("a://h?timeout=2")
     url.allow("timeout", "pool")
-    with pytest.raises(URLError, match=r"^a: unknown option timeout; there are: pool$"):
+    with pytest.raises(URLError, match=r": pool, max_operations, max_bytes, max_examined$"):
         url.allow("pool")
-    with pytest.raises(URLError, match=r"^a: unknown option timeout; there are: none$"):
+    with pytest.raises(URLError, match=r"^a: unknown option timeout; there are: max_operations, "):
         url.allow()
     StoreURL("memory").allow()
+
+
+def test_limits_go_with_every_store() -> None:
+    url = parse_url("a://b?max_operations=62&max_examined=0&pool=2")
+    url.allow("pool")
+    assert [url.limit(name) for name in LIMITS] == [62, 900_000, 0]
+    with pytest.raises(URLError, match="max_bytes"):
+        parse_url("a://b?max_bytes=much").limit("max_bytes")

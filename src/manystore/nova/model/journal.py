@@ -9,9 +9,10 @@ from .record import NovaRecord
 
 @model(collection="journals", small=True)
 class Journal(NovaRecord):
-    """The replay on this store.
+    """The replay on this store, or one worker's share: there are as many journals as workers, with keys from 1 on.
 
-    event: the number of the event in work; step: how many of its transactions are committed; the ids: what they made.
+    event: the number of the event in work, among the worker's; step: how many of its transactions are committed; the
+    ids: what they made.
     trace, rows, hosts: what is replayed, so that going on with something else is refused. plane: it is built.
     """
 
@@ -19,6 +20,7 @@ class Journal(NovaRecord):
     trace: str = field(max_length=64)
     rows: int
     hosts: int
+    workers: int = 1
     plane: bool = False
     event: int = 0
     step: int = 0

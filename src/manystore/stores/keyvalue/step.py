@@ -108,8 +108,8 @@ class Step:
 
     def scan(self, span: Span) -> Page:
         """Read all names of a span."""
-        self.trips += 1
         page = self.kv.scan(span)
+        self.trips += page.trips
         self._believe(page.epoch)
         self._scanned.append((span, page.names))
         return page

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from ...errors import NotFound, OutOfBounds, Unavailable, WriteRefused
 from ...store.protocol import Change, Wait, Written
 from .claim import judge_claims
+from .hopeful import try_hopefully
 from .protocol import Key, KeyValue
 from .referrers import Referrers
 from .shape import Keeper
-from .single import try_single
 from .step import Raced, Step
 
 _TRIES = 100
@@ -24,13 +24,11 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.0005, 0.05
 
 def write(kv: KeyValue, keeper: Keeper, changes: Sequence[Change], wait: Wait) -> Written:
     """Carry out all changes in one commit, or raise what store/protocol.py says."""
-    trips, is_thorough = 0, False
     stored: dict[Key, bytes | None] = {}
-    if len(changes) == 1:
-        trips, is_done = try_single(kv, keeper, changes[0], stored)
-        if is_done:
-            return Written([None], trips)
-        is_thorough = trips > 0 and not stored
+    trips, is_done = try_hopefully(kv, keeper, changes, stored)
+    if is_done:
+        return Written([None] * len(changes), trips)
+    is_thorough = trips > 0 and not stored
     for attempt in range(_TRIES):
         if attempt > _AT_ONCE:
             wait(random.uniform(0, min(_LONGEST_WAIT, _SHORTEST_WAIT * 2**attempt)))

@@ -22,6 +22,7 @@ from manystore import (
     Repository,
     Restricted,
     URLError,
+    UsageError,
     ValueRefused,
     col,
 )
@@ -240,9 +241,38 @@ def test_after_close_everything_raises_closed(place: Place) -> None:
         lambda: library.author.delete(author),
         lambda: library.author.update_where(col(Author.name) == "a", changes=[col(Author.first).to("x")]),
         lambda: library.retrying(lambda tx: tx.author.get(author.id)),
+        lambda: library.transaction().__enter__(),
+        library.__enter__,
+        lambda: library.author.find(limit=0),
+        lambda: library.author.create_all([]),
+        lambda: library.author.explain(col(Author.name) == "a"),
     ]
     for call in calls:
         with pytest.raises(Closed):
+            call()
+
+
+@pytest.mark.parametrize("prefix", [3, "\0", "a b", "a.b", 'a"b', "1a", "_a", "x" * 41, "\ud800"])
+def test_a_wrong_prefix_is_refused(prefix: Any) -> None:
+    with pytest.raises(URLError):
+        Library.connect("memory://", prefix=prefix)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\0", "\ud800", 7])
+def test_a_wrong_idempotency_key_is_refused(library: Library, key: Any) -> None:
+    with pytest.raises(UsageError), library.transaction(idempotency_key=key):
+        pass
+
+
+def test_what_is_no_list_is_refused(library: Library) -> None:
+    author = library.author.create(Author(name="a"))
+    wrong: list[Callable[[], Any]] = [
+        lambda: library.author.create_all(author),  # type: ignore[arg-type]
+        lambda: library.author.update_where(col(Author.name) == "a", changes=col(Author.first).to("x")),  # type: ignore[arg-type]
+        lambda: library.author.find(limit=1, load=Author.books),
+    ]
+    for call in wrong:
+        with pytest.raises(UsageError):
             call()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from manystore import Order, UsageError, asc, col, desc
 from manystore.testing import provision
-from manystore.testing.models import Sample, Samples
+from manystore.testing.models import Author, Library, Sample, Samples
 
 ROWS = [(whole, text) for whole in (None, 1, 2) for text in (None, "a", "b", "\U0001f600") for _ in (1, 2)]
 ORDERS: list[tuple[Order, ...]] = [
@@ -145,3 +145,10 @@ def test_the_cursor_of_another_order_is_refused(rows: Samples) -> None:
     for order in ((), (asc(Sample.text),), (desc(Sample.whole),)):
         with pytest.raises(UsageError):
             rows.sample.find(order_by=order, after=text, scan=True)
+
+
+def test_a_record_without_a_key_is_no_place(library: Library) -> None:
+    with pytest.raises(UsageError):
+        library.author.cursor(Author(name="a"))
+    with pytest.raises(UsageError):
+        library.author.find(limit=1, after=Author(name="a"))

@@ -199,6 +199,9 @@ def test_what_makes_no_projection_is_refused(six_books: Library) -> None:
         lambda: project(Line, isbn="isbn", words=Book.title),
         lambda: project(Line, Book.isbn, Book.title),
         lambda: project(Line),  # type: ignore[call-arg]
+        lambda: project(Line, isbn=Book.isbn),  # type: ignore[call-arg]
+        lambda: project(Line, isbn=Book.isbn, words=Book.title, wrong=Book.pages),  # type: ignore[call-arg]
+        lambda: project(Line, isbn=Book.extra, words=count()),  # type: ignore[arg-type] # groups by what is not compared
     ]
     for wrong in wrongs:
         with pytest.raises(DeclarationError):

@@ -111,6 +111,18 @@ def test_cascade(lent: Library) -> None:
     assert lent.copy.find(col(Copy.reader_id) == 1) == []  # index entries went as well
 
 
+def test_the_revisions_of_set_null_are_as_random_as_others(lent: Library) -> None:
+    isbn = lent.copy.find(scan=True)[0].isbn
+    reader = lent.reader.create(Reader(name="many"))
+    copies = [Copy(isbn=isbn, number=100 + n, reader_id=reader.id) for n in range(40)]
+    lent.copy.create_all(copies)
+    lent.reader.delete(reader)
+    revisions = [lent.copy.get((isbn, copy.number))._revision for copy in copies]  # type: ignore[attr-defined]  # noqa: SLF001
+    assert len(set(revisions)) == 40
+    for bit in range(63):  # of 40 random ones, none is the same in all but once in 500 milliards
+        assert 0 < sum(revision >> bit & 1 for revision in revisions) < 40
+
+
 def test_set_null_gives_a_new_revision(lent: Library) -> None:
     stale = lent.copy.get(("1", 2))
     untouched = lent.copy.get(("1", 1))

@@ -8,23 +8,28 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from manystore import (
     Conflict,
+    Database,
     Duplicate,
     Exhausted,
     MissingReference,
     NoAccessPath,
     NotFound,
     OutOfBounds,
+    Repository,
     UsageError,
     ValueRefused,
     asc,
     col,
     everything,
+    field,
+    model,
+    ref,
 )
 from manystore.testing.models import Address, Author, Book, Cloud, Library, Quota, Reader, Sample, Samples, State
 from manystore.testing.provision import Clock, Place
@@ -220,6 +225,30 @@ def test_upsert_of_a_generated_key_creates(library: Library) -> None:
     assert one.id != two.id
 
 
+@model
+class WareKind:
+    """What wares refer to."""
+
+    code: int = field(key=True)
+
+
+@model
+class Ware:
+    """Has ints that are more than numbers."""
+
+    id: int = field(key=True)
+    shop: int = field(scope=True)
+    kind: int = ref(WareKind.code)
+    size: Literal[1, 2] = 1
+
+
+class WareShop(Database):
+    """A shop."""
+
+    kind: Repository[WareKind, int]
+    ware: Repository[Ware, int]
+
+
 # --- increment -------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +270,17 @@ def test_increment(quota: Cloud) -> None:
     assert (read.used, read.reserved, read.spent) == (-4, 3, Decimal("1.25"))
     with pytest.raises(NotFound):
         quota.quota.increment(("p", "none"), Quota.used)
+
+
+def test_increment_leaves_keys_references_and_scopes_alone(place: Place) -> None:
+    shop = place.connect(WareShop)
+    shop.kind.create(WareKind(code=1))
+    shop.ware.create(Ware(id=1, shop=1, kind=1))
+    for slot in (Ware.id, Ware.shop, Ware.kind, Ware.size):
+        for view in (shop, shop.scoped(1)):
+            with pytest.raises(UsageError):
+                view.ware.increment(1, slot)
+    assert shop.ware.get(1) == Ware(id=1, shop=1, kind=1)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class Book:
     id: int = field(key=True)
     author: int | None = ref(Author.id, default=None)
     editor: int | None = ref(Author.id, default=None, on_delete="set_null")
-    sequel_of: int | None = ref("Book.id", default=None, on_delete="cascade")
+    sequel_of: int | None = ref(to="Book.id", default=None, on_delete="cascade")
     isbn: str | None = field(default=None)
     title: str = field(default="")
     pages: int | None = field(default=None)

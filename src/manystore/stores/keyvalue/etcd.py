@@ -1,0 +1,310 @@
+"""etcd: a key-value store over the KV service of version 3, and the store that `etcd://` opens.
+
+A key is `/<database>/<space>/<name>`. A commit is one transaction, a read is a snapshot: entries come first, then the
+records that they lead to, at the same revision. The cluster, the slots and the transactions have files of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+
+import grpc
+
+from ...errors import (
+    Closed,
+    Corrupted,
+    EpochChanged,
+    ManystoreError,
+    NotADatabase,
+    OutcomeUnknown,
+    StoreError,
+    TooLarge,
+    Unavailable,
+    URLError,
+)
+from ...query.capabilities import Capabilities
+from ...store.protocol import Wait
+from ...store.url import StoreURL
+from .etcd_cluster import Cluster, Settings
+from .etcd_messages import DESCEND, Message, Op, Range, Txn
+from .etcd_slot import Slot, Slots
+from .etcd_step import Moved, Names, Step
+from .etcd_translate import Compacted, Full, LeaseLost
+from .layout import GAP
+from .outcome import Broken, settle
+from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
+from .store import KeyValueStore
+
+_WRITERS = "w:"  # the space of slots; it may hold something before the catalog does
+_PORT = 2379
+_GAP = GAP.encode()
+T = TypeVar("T")
+UNKNOWN = "the connection broke during a commit, and etcd cannot be asked what became of it"
+
+
+class Etcd:
+    """A KeyValue (protocol.py) on a cluster. most: operations that its servers surely take in one transaction."""
+
+    def __init__(self, cluster: Cluster, names: Names, *, most: int) -> None:
+        self._cluster = cluster
+        self._names = names
+        self._slots = Slots(cluster, f"{names.root}{_WRITERS}/")
+        self._most = most
+
+    def get(self, keys: Sequence[Key], /) -> Values:
+        """Read some values."""
+        key, at_once = self._names.key, self._most - 1
+        while True:
+            request = Txn(success=[self._names.epoch_op])
+            add = request.success.add
+            for each in keys[:at_once]:
+                add().request_range.key = key(each)
+            response = self._cluster.ask("Txn", request)
+            answers = iter(response.responses)
+            epoch = _epoch(next(answers))
+            values = _values(answers)
+            if len(keys) > at_once:
+                more = self._pinned([key(each) for each in keys[at_once:]], response.header.revision)
+                if more is None:
+                    continue
+                values += more
+            return Values(values, epoch)
+
+    def scan(
+        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+    ) -> Page:
+        """Read names in order, then the records they lead to, at the same revision."""
+        names, is_own = self._names, follow == span.space
+        low, high = names.bounds(span)
+        if low == high or limit == 0:
+            return Page([], [], self.get(()).epoch)
+        asked = Range(key=low, range_end=high, limit=limit or 0, keys_only=not is_own)
+        if reverse:
+            asked.sort_order = DESCEND
+        response = self._cluster.ask("Txn", Txn(success=[names.epoch_op, Op(request_range=asked)]))
+        epoch, kvs = _epoch(response.responses[0]), response.responses[1].response_range.kvs
+        start = len(f"{names.root}{span.space}/")
+        keys = [kv.key for kv in kvs]
+        found = [key.decode()[start:] for key in keys]
+        if follow is None or is_own or not found:
+            return Page(found, [kv.value for kv in kvs] if is_own else [], epoch)
+        # owner_of(name), written out on bytes: a call for each name, and its UTF-8 once more, would take as long again.
+        head = names.key((follow, ""))
+        owners = [key[key.rfind(_GAP) + 1 :] for key in keys]
+        values = self._pinned([head + owner for owner in owners], response.header.revision)
+        if values is None:
+            got = self.get([(follow, owner.decode()) for owner in owners])
+            return Page(found, got.values, got.epoch, 3)
+        return Page(found, values, epoch, 2)
+
+    def _pinned(self, keys: Sequence[bytes], revision: int) -> list[bytes | None] | None:
+        """Read values as they were at a revision, all in one wait; None when that is no longer kept."""
+        requests: list[Message] = []
+        # The past is the same on every member that has come so far: no need to ask the leader.
+        read = Op(request_range=Range(revision=revision, serializable=True))
+        asked = read.request_range
+        for first in range(0, len(keys), self._most):
+            request = Txn()
+            append = request.success.append
+            for key in keys[first : first + self._most]:
+                asked.key = key
+                append(read)  # a copy: the quickest way to make many alike
+            requests.append(request)
+        try:
+            answers = self._cluster.ask_all("Txn", requests) if requests else []
+        except Compacted:
+            return None
+        return [value for answer in answers for value in _values(answer.responses)]
+
+    def commit(
+        self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], /, *, epoch: str | None
+    ) -> int | None:
+        """Delete and put, if the epoch is in force and every check holds."""
+        step = Step(self._names, checks, puts, deletes, epoch)
+        if step.is_reading:
+            response = self._cluster.ask("Txn", step.request(None, self._most))
+            return None if response.succeeded else step.failing(response, None)
+        until = time.monotonic() + self._cluster.timeout
+        while True:
+            slot = self._slots.take()
+            try:
+                return self._send(step, slot, until)
+            except (Moved, LeaseLost):
+                self._slots.lose(slot)
+            except Broken:
+                seconds = max(self._cluster.timeout / 2, until - time.monotonic())
+                is_done = self._decided(partial(self._slots.settle, slot, seconds))
+                if is_done:
+                    return None
+                if is_done is None:
+                    return self._settle_by_tokens(step, until, (checks, puts, deletes))
+            if time.monotonic() >= until:
+                raise Unavailable("etcd did not answer in time; nothing was written")
+
+    def _send(self, step: Step, slot: Slot, until: float) -> int | None:
+        """Send a commit once; raises Broken when the reply is lost."""
+        request = step.request(slot, self._most)
+        left = max(0.01, until - time.monotonic())
+        try:
+            response = self._cluster.ask("Txn", request, seconds=left / 2, once=True)
+        except Full:
+            if self._decided(partial(self._slots.holds, slot)):
+                return None  # it was the last one that there was room for
+            raise
+        except LeaseLost:
+            raise
+        except ManystoreError:
+            self._slots.give(slot)  # surely not carried out, or it would be Broken
+            raise
+        if response.succeeded:
+            self._slots.done(slot)
+            return None
+        try:
+            failing = step.failing(response, slot)
+        except EpochChanged:
+            self._slots.give(slot)
+            raise
+        self._slots.give(slot)
+        return failing
+
+    @staticmethod
+    def _decided(ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except OutcomeUnknown:
+            raise
+        except (Broken, Moved, StoreError, Closed):
+            raise OutcomeUnknown(UNKNOWN) from None
+
+    def _settle_by_tokens(
+        self, step: Step, until: float, parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]]
+    ) -> int | None:
+        """Decide without the slot, which is gone: what compares it is refused from now on."""
+
+        def decide() -> int | None:
+            slot = self._slots.take()
+            return settle(lambda: self._send(step, slot, until), self.get, *parts)
+
+        return self._decided(decide)
+
+    def close(self) -> None:
+        """Let go of the slots and the channels."""
+        self._slots.close()
+        self._cluster.close()
+
+
+class EtcdStore(KeyValueStore):
+    """The store of `etcd://host:port,host:port/name`."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        native_filter=False, native_aggregate=False, persistent=True, shared=True, index_trips=2
+    )
+
+    @classmethod
+    def open(cls, url: StoreURL, /, *, wait: Wait) -> EtcdStore:
+        """Open a database; raise URLError, NotADatabase, Corrupted or Unavailable."""
+        names = Names(_name(url))
+        cluster = Cluster(_settings(url), wait=wait)
+        try:
+            most = _most(cluster, names, url.limit("max_operations"))
+        except BaseException:
+            cluster.close()
+            raise
+        return cls(Etcd(cluster, names, most=most), wait=wait)
+
+
+def _epoch(answer: Message) -> str:
+    for kv in answer.response_range.kvs:
+        return str(kv.value.decode())
+    return ""
+
+
+def _values(answers: Any) -> list[bytes | None]:
+    found: list[bytes | None] = []
+    for answer in answers:
+        kvs = answer.response_range.kvs
+        found.append(kvs[0].value if kvs else None)
+    return found
+
+
+def _name(url: StoreURL) -> str:
+    name = url.prefix + url.path.strip("/")
+    if not name or ":" in name or "//" in name:
+        raise URLError("etcd: name the database, as in etcd://host:2379/name; a name has no : and no empty part")
+    return name
+
+
+def _settings(url: StoreURL) -> Settings:
+    url.allow("timeout", "connect_timeout", "ca", "cert", "key")
+    if not url.hosts:
+        raise URLError("etcd: name a host, as in etcd://host:2379/name")
+    timeout, connect_timeout = url.option("timeout", 5), url.option("connect_timeout", 2)
+    if not timeout or not connect_timeout:
+        raise URLError("etcd: the options timeout and connect_timeout are more than 0")
+    hosts = tuple(host if host.rpartition(":")[2].isdigit() else f"{host}:{_PORT}" for host in url.hosts)
+    return Settings(hosts, timeout, connect_timeout, url.user, url.password, _credentials(url))
+
+
+def _credentials(url: StoreURL) -> Any:
+    options = url.options
+    if "ca" not in options:
+        if "cert" in options or "key" in options:
+            raise URLError("etcd: cert and key go with ca, the certificates that the servers' are signed with")
+        return None
+    if ("cert" in options) != ("key" in options):
+        raise URLError("etcd: cert and key go together")
+    contents: dict[str, bytes] = {}
+    for option in ("ca", "cert", "key"):
+        if option in options:
+            try:
+                with open(options[option], "rb") as file:
+                    contents[option] = file.read()
+            except OSError:
+                raise URLError(f"etcd: the file of the option {option} cannot be read") from None
+    return grpc.ssl_channel_credentials(contents["ca"], contents.get("key"), contents.get("cert"))
+
+
+def _most(cluster: Cluster, names: Names, steps: int) -> int:
+    """Look at what is stored, and make sure that the server takes what a step of so many operations may need."""
+    needed = 2 * steps + 4  # a check of a record takes two compares; epoch, slot, and room for both
+    try:
+        found = _look(cluster, names, needed)
+    except TooLarge:
+        low, high = 1, needed
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                _look(cluster, names, middle)
+                low = middle
+            except TooLarge:
+                high = middle
+        fits = max(1, (low - 4) // 2)
+        raise URLError(
+            f"etcd: the server takes {low:,} operations in a transaction, and steps of {steps:,} need {needed:,}: "
+            f"start it with --max-txn-ops={needed}, or add max_operations={fits} to the URL"
+        ) from None
+    catalog, epoch, *others = ([kv.value for kv in answer.response_range.kvs] for answer in found.responses)
+    if not catalog:
+        if epoch or any(others):
+            raise NotADatabase("etcd: something else is stored under the prefix; it was left untouched")
+    elif not catalog[0].startswith(b'{"format":'):
+        raise NotADatabase("etcd: something else is stored in the place of the catalog; it was left untouched")
+    elif epoch != [epoch_of(catalog[0]).encode()]:
+        raise Corrupted("etcd: the epoch beside the catalog is not the catalog's")
+    return needed
+
+
+def _look(cluster: Cluster, names: Names, number: int) -> Message:
+    """Read catalog, epoch and whether there is anything else; so many further operations are counted, but never run."""
+    root = names.root
+    before, behind = (root, f"{root}{_WRITERS}/"), (f"{root}{_WRITERS}0", f"{root[:-1]}0")  # 0 comes next to /
+    looks = [Op(request_range=Range(key=names.key(CATALOG))), names.epoch_op]
+    looks += [
+        Op(request_range=Range(key=low.encode(), range_end=high.encode(), limit=1, keys_only=True))
+        for low, high in (before, behind)
+    ]
+    idle = Op(request_range=Range(key=root.encode(), range_end=f"{root}{_WRITERS}".encode(), count_only=True))
+    return cluster.ask("Txn", Txn(success=looks, failure=[idle] * number))
