@@ -4,10 +4,11 @@ import os
 
 import pytest
 
+from manystore.store.registry import known
 from manystore.testing import machine, provision
 
 # Two schemes of one server are one store to the histories.
-STORES = ("memory:", "sqlite:", "postgresql:", "mariadb:")
+STORES = tuple(f"{scheme}:" for scheme in sorted(known()) if provision.SERVERS.get(scheme, scheme) == scheme)
 SERVERLESS = tuple(url for url in STORES if url[:-1] not in provision.SERVERS)
 SOAK_STEPS = int(os.environ.get("SOAK_STEPS", "200000"))
 

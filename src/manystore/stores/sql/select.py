@@ -40,6 +40,7 @@ from .tables import REVISION, VERSION, Layout
 Form: TypeAlias = Literal["plain", "capped", "probe", "point"]
 _ZERO: ColumnElement[Any] = literal_column("0")
 _ONE: ColumnElement[Any] = literal_column("1")
+_NULL: ColumnElement[Any] = literal_column("NULL")
 _ENDLESS = 2**63 - 1
 
 
@@ -180,8 +181,9 @@ class Selects:
         if not limited and not self._is_point and not self.dialect.ordered_subqueries:
             # In an arm of a UNION the order counts only under a limit.
             built = built.limit(literal_column(str(_ENDLESS)))
-        mark: Any = select(*(literal_column("NULL") for _ in self._outputs(self.table))).select_from(self._catalog)
-        return union_all(built, mark.where(self._believed_of(self._catalog)))
+        mark: Any = select(*(_NULL for _ in self._outputs(self.table))).select_from(self._catalog)
+        marked: Executable = union_all(built, mark.where(self._believed_of(self._catalog)))
+        return marked
 
     def _believed_of(self, catalog: Table) -> Clause:
         return catalog.c.epoch == parameter("epoch")
