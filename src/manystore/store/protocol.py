@@ -132,7 +132,8 @@ class Read(msgspec.Struct, frozen=True):
     """What read gives. rows: objects made by the plan's codec ("records"), one int ("count"), one bool ("exists"),
     tuples of the plan's columns in the store's forms ("rows"), or (columns, totals) pairs of tuples ("groups").
 
-    examined: records or entries that the access yielded. trips: statements or requests sent.
+    examined: records or entries that the access yielded. trips: how often the store was waited for; what runs inside
+    this process is no trip, but all of a call together counts as one.
     """
 
     rows: list[Any]

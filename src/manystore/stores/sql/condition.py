@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, or_, true
 
 from ...query.plan import Access, AllOf, AnyOf, Claimed, Condition, Lookup, Ordering, Range, Test, Union
 from ...schema.schema import Collection
-from .dialect import parameter
+from .dialect import Clause, Dialect, parameter
 
 Columns: TypeAlias = Callable[[str], ColumnElement[Any]]
-Clause: TypeAlias = ColumnElement[bool]
-AS_JSON = -1  # the size of an `in` whose values come as one JSON text
 _LAST = 0x10FFFF
 _BEFORE_SURROGATES, _AFTER_SURROGATES = 0xD7FF, 0xE000
 
@@ -31,6 +29,7 @@ class Sides:
     collection: Collection
     sizes: Mapping[int, int]
     endless: frozenset[int]
+    dialect: Dialect
 
     def clause(self, condition: Condition) -> Clause:
         """Write a condition."""
@@ -59,15 +58,12 @@ class Sides:
 
     def _membership(self, test: Test, column: ColumnElement[Any]) -> Clause:
         size = self.sizes[test.param]
-        values: Any = [parameter(f"i{test.param}_{at}") for at in range(size)]
-        if size == AS_JSON:
-            values = select(func.json_each(parameter(f"i{test.param}_0")).table_valued("value").c.value)
-        if test.op == "in":
-            return column.in_(values) if size else false()
         if not size:
-            return true()
-        out = column.not_in(values)
-        return or_(out, column.is_(None)) if self._optional(test) else out
+            return false() if test.op == "in" else true()
+        among, outside = self.dialect.among(column, f"i{test.param}_{{}}", size)
+        if test.op == "in":
+            return among
+        return or_(outside, column.is_(None)) if self._optional(test) else outside
 
     def _prefix(self, test: Test, column: ColumnElement[Any]) -> Clause:
         # A range, never LIKE, which ignores the case of letters.
@@ -195,10 +191,12 @@ def _cursor_value(mark: Mark) -> Any:
     return parameter(f"a{mark.place}")
 
 
-def order_by(order: Sequence[Ordering], columns: Columns, fixed: Mapping[str, int]) -> list[ColumnElement[Any]]:
+def order_by(
+    order: Sequence[Ordering], columns: Columns, fixed: Mapping[str, int], collection: Collection, dialect: Dialect
+) -> list[ColumnElement[Any]]:
     """Write an order. A field that is bound to one value orders nothing, and would keep an index from serving."""
     return [
-        columns(term.field).desc() if term.descending else columns(term.field)
+        dialect.ordered(columns(term.field), descending=term.descending, optional=collection.field(term.field).optional)
         for term in order
         if term.field not in fixed
     ]

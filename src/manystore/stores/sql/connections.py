@@ -1,91 +1,117 @@
 """Connections: a stack of open ones, each with one kept cursor; the one used last is used next.
 
-Knows sqlite3 and processes; must not know statements beyond PRAGMAs. Not SQLAlchemy's pool: its checkout costs more
-than the read that it serves.
+Knows processes; must not know a driver: each database's file says how a connection is opened and what it can do. Not
+SQLAlchemy's pool: its checkout costs more than the read that it serves.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import sqlite3
+import select
+from abc import ABC, abstractmethod
 from collections import deque
-from typing import Any, cast
-from urllib.parse import quote
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from ...errors import Closed
-from .translate import translate
 
-_KEPT_STATEMENTS = 1000  # prepared ones, a connection
-
-
-class Connection:
-    """One open connection and its cursor. execute: of the cursor, which every statement goes through."""
-
-    __slots__ = ("cursor", "execute", "raw")
-
-    def __init__(self, raw: sqlite3.Connection) -> None:
-        self.raw = raw
-        self.cursor = raw.cursor()
-        self.execute = self.cursor.execute
+Bound: TypeAlias = tuple[str, Sequence[Any]]
+Answer: TypeAlias = tuple[int, Sequence[Any]]
+"""How many rows a statement changed, and the rows it gave."""
 
 
-class Connections:
-    """The open connections to one file. Thread-safe: a connection is out of the stack while somebody uses it."""
+class Connection(ABC):
+    """One open connection, used by one caller at a time."""
 
-    def __init__(self, path: str, *, timeout: float, durable: bool, kept: int) -> None:
-        self.path = path
-        self._timeout = timeout
-        self._durable = durable
+    execute: Any
+    """(text, parameters) -> a cursor with rowcount, fetchone() and fetchall(), which gives a list."""
+
+    @abstractmethod
+    def send(self, batch: Sequence[Bound]) -> list[Answer]:
+        """Run all statements, with one wait if the driver can; raise the error of the first that fails.
+
+        A statement whose parameters are a list is run for each of them.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it, in whatever state it is; never raises."""
+
+    def is_stale(self) -> bool:
+        """Tell whether the other end has hung up in the meantime, so far as that is to be seen from here."""
+        return False
+
+    def end(self) -> None:
+        """Roll back what is open. Raises what the driver raises."""
+        self.execute("ROLLBACK", ())
+
+
+class Connections(ABC):
+    """The open connections to one database. Thread-safe: one that somebody uses is out of the stack."""
+
+    def __init__(self, kept: int) -> None:
         self._kept = kept
         self._idle: deque[Connection] = deque()
         self._inherited: list[Connection] = []
         self._pid = os.getpid()
         self._closed = False
 
+    @abstractmethod
+    def connect(self) -> Connection:
+        """Open a connection; raise Unavailable."""
+
+    def exists(self) -> bool:
+        """Tell whether there is anything to connect to."""
+        return True
+
+    def fence(self, lost: Connection) -> Connection:
+        """Give a new connection once nothing that was sent on a lost one can be carried out any more.
+
+        Raises Unavailable when that cannot be brought about.
+        """
+        del lost
+        return self.opened()
+
+    can_fence = True
+    """fence keeps its word."""
+
     def take(self) -> Connection:
         """Give a connection to use alone; hand it back with put, or drop it."""
         if self._pid != os.getpid():
             self._forked()
         try:
-            return self._idle.pop()
+            connection = self._idle.pop()
         except IndexError:
             return self.opened()
+        if connection.is_stale():
+            connection.close()
+            self.forget()
+            return self.opened()
+        return connection
 
     def put(self, connection: Connection) -> None:
         """Take back a connection that has no statement or transaction under way."""
         if self._closed or len(self._idle) >= self._kept:
-            connection.raw.close()
+            connection.close()
         else:
             self._idle.append(connection)
 
     def drop(self, connection: Connection) -> None:
         """Close a connection whose state is unsure; what it had not committed is rolled back."""
-        connection.raw.close()
+        connection.close()
 
-    def opened(self, *, create: bool = False) -> Connection:
+    def forget(self) -> None:
+        """Close what is idle: one connection was found broken, and the others are likely to be."""
+        while True:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return
+
+    def opened(self) -> Connection:
         """Open a connection; raise Closed or Unavailable."""
         self.check_open()
-        # Without `rwc` a file that vanished is an error, rather than an empty database made in its place.
-        uri = f"file:{quote(os.path.abspath(self.path))}?mode={'rwc' if create else 'rw'}"
-        try:
-            raw = sqlite3.connect(
-                uri,
-                uri=True,
-                timeout=self._timeout,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=_KEPT_STATEMENTS,
-            )
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        try:
-            raw.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'OFF'}")
-            raw.create_aggregate("fsum", 1, cast("Any", ExactSum))
-        except sqlite3.Error as error:
-            raw.close()
-            raise translate(error) from error
-        return Connection(raw)
+        return self.connect()
 
     def check_open(self) -> None:
         """Raise Closed after close."""
@@ -97,30 +123,23 @@ class Connections:
         self._closed = True
         if self._pid != os.getpid():
             self._forked()
-        while True:
-            try:
-                self._idle.pop().raw.close()
-            except IndexError:
-                return
+        self.forget()
 
     def _forked(self) -> None:
-        # SQLite forbids to use or to close in a child what its parent opened; so it is kept, and left alone.
+        # A child must neither use nor close what its parent opened; so it is kept, and left alone.
         self._inherited += self._idle
         self._idle = deque()
         self._pid = os.getpid()
 
 
-class ExactSum:
-    """The aggregate fsum(x): the sum of floats, rounded once, whatever their order."""
+def readable(fileno: int) -> bool:
+    """Tell whether a socket has something to read, or has come to its end: on an idle connection, it is of no use."""
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN)
+    return bool(poll.poll(0))
 
-    def __init__(self) -> None:
-        self._values: list[float] = []
 
-    def step(self, value: Any) -> None:
-        """Take one value of the group."""
-        if value is not None:
-            self._values.append(value)
-
-    def finalize(self) -> float:
-        """Give the sum."""
-        return math.fsum(self._values)
+def split_host(host: str) -> tuple[str, str]:
+    """Give the name and the port, "" if there is none, of one of a URL's hosts; an IPv6 address stands in brackets."""
+    name, colon, port = host.rpartition(":")
+    return (name, port) if colon and not host.endswith("]") else (host, "")

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 from ...errors import Conflict, Duplicate, ManystoreError, NotFound, OutOfBounds
 from ...store.protocol import Delete, Insert, Patch, Replace, Values
+from .dialect import Row
 from .mutation import Bound, Mutation, bounds
 
-Row: TypeAlias = tuple[Any, ...]
 Ask: TypeAlias = Callable[[Bound], Row | None]
 Named: TypeAlias = Insert | Replace | Patch | Delete
 

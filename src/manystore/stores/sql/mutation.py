@@ -8,19 +8,20 @@ statement outside a transaction is the whole atomic step. The others run inside 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, literal_column, or_, select, update
 from sqlalchemy.sql.base import Executable
 
 from ...schema.schema import Collection, Field, Reference, Schema, Unique
 from ...store.protocol import Delete, Insert, Patch, Replace, Step, Values
-from .dialect import Statement, parameter
+from .dialect import Clause, Statement, parameter
 from .tables import PREVIOUS, REVISION, VERSION, Layout, column_of
 
-Clause: TypeAlias = ColumnElement[bool]
 Bound: TypeAlias = tuple[str, tuple[Any, ...]]
+Hold: TypeAlias = Literal["", "shared", "pointed"]
 _LOW, _HIGH = -(2**63), 2**63 - 1
 _ONE: ColumnElement[Any] = literal_column("1")
 
@@ -34,8 +35,14 @@ class Mutation:
         self.table = layout.table(collection)
         self.referrers = schema.referrers(collection.name) if collection.name in schema else ()
         self._layout = layout
+        self._dialect = layout.dialect
         self._epoch = select(layout.catalog.c.epoch).scalar_subquery() == _bind("epoch")
         self._kept: dict[Any, Statement] = {}
+        self._rows: dict[int, str] = {}
+        # References to collections that the schema has, with their fields' places among the values.
+        self._checked = [(r, collection.positions[r.field]) for r in collection.references if r.target in schema]
+        self.refers = bool(self._checked)
+        self._looks_at_itself = any(r.target == collection.name for r, _ in self._checked)
 
     def key_of(self, change: Insert | Replace | Patch | Delete) -> Values:
         """Give the key of the record that a change names."""
@@ -43,39 +50,97 @@ class Mutation:
             return tuple([change.values[at] for at in self.collection.key_positions])
         return change.key
 
+    def alone(self, change: Insert | Replace | Patch | Delete, epoch: str) -> Bound | None:
+        """Write a change as one guarded statement; None where one statement cannot be the whole step."""
+        if isinstance(change, Insert):
+            return self.insert(change, epoch)
+        dialect = self._dialect
+        if isinstance(change, Delete):
+            # What refers is looked for under a lock on what goes, so after it: a statement sees only what was there
+            # when it began.
+            return None if dialect.remote and self.referrers else self.delete(change, epoch)
+        if self._looks_at_itself and not dialect.own_guards:
+            return None
+        if isinstance(change, Replace):
+            return self.replace(change, epoch)
+        return None if change.codec is not None and not dialect.returning else self.patch(change, epoch)
+
+    def pointers(self, change: Insert | Replace | Patch) -> list[tuple[Reference, Any]]:
+        """Give the references that a change sets, with the key that each will hold."""
+        if not self._checked:
+            return []
+        if isinstance(change, Patch):
+            sets = dict(change.sets)
+            return [(r, sets[r.field]) for r, _ in self._checked if sets.get(r.field) is not None]
+        return [(r, change.values[at]) for r, at in self._checked if change.values[at] is not None]
+
     def insert(self, change: Insert, epoch: str | None = None) -> Bound:
         """Write an INSERT, guarded when there is an epoch."""
-        kind = "insert" if epoch is None else "guarded insert"
-        statement = self._kept.get(kind) or self._keep(kind, self._insert(guarded=epoch is not None), self._values())
+        checked = self._pointing(change.values) if epoch is not None else ()
+        kind = ("insert", epoch is None, checked)
+        statement = self._kept.get(kind)
+        if statement is None:
+            statement = self._keep(kind, self._insert(checked, guarded=epoch is not None), self._values())
         return statement.text, statement.bind([*change.values, change.revision, None, epoch])
 
-    def insert_many(self, changes: Sequence[Insert]) -> tuple[str, list[tuple[Any, ...]]]:
-        """Write one INSERT and the parameters of each change: bare of conditions, they stand as the values do."""
-        return self.insert(changes[0])[0], [(*change.values, change.revision) for change in changes]
+    def insert_many(self, changes: Sequence[Insert]) -> list[tuple[str, Any]]:
+        """Write INSERTs of many: each with the parameters of its rows or, for a driver that takes many, a list."""
+        rows = [(*change.values, change.revision) for change in changes]
+        sizes = self._dialect.rows_a_statement
+        if sizes == (0,):
+            return [(self.insert(changes[0])[0], rows)]
+        made: list[tuple[str, Any]] = []
+        at = 0
+        for size in sizes:
+            while len(rows) - at >= size:
+                made.append((self._rows.get(size) or self._insert_rows(size), tuple(chain(*rows[at : at + size]))))
+                at += size
+        return made
+
+    def _insert_rows(self, size: int) -> str:
+        write, place = self._dialect.quoted, self._dialect.placeholder
+        columns = [*(field.column for field in self.collection.fields), REVISION]
+        width = len(columns)
+        version = str(self.collection.version)
+        rows = [
+            ", ".join([*(place(row * width + at + 1) for at in range(width)), version]).join("()")
+            for row in range(size)
+        ]
+        names = ", ".join(map(write, [*columns, VERSION]))
+        made = self._rows[size] = f"INSERT INTO {write(self.table.name)} ({names}) VALUES {', '.join(rows)}"
+        return made
+
+    def _pointing(self, values: Values) -> tuple[str, ...]:
+        if not self._checked:
+            return ()
+        return tuple([reference.field for reference, at in self._checked if values[at] is not None])
 
     def replace(self, change: Replace, epoch: str | None = None) -> Bound:
         """Write an UPDATE of all fields."""
         required = _names(change.require)
-        kind = ("replace", required, epoch is None)
+        checked = self._pointing(change.values) if epoch is not None else ()
+        kind = ("replace", required, epoch is None, checked)
         statement = self._kept.get(kind)
         if statement is None:
-            built = self._replace(required, guarded=epoch is not None)
+            built = self._replace(required, checked, guarded=epoch is not None)
             statement = self._keep(kind, built, [*self._values(), *_required(required)])
         pool = [*change.values, change.revision, change.expected, epoch, *[value for _, value in change.require]]
         return statement.text, statement.bind(pool)
 
     def patch(self, change: Patch, epoch: str | None = None) -> Bound:
-        """Write an UPDATE of some fields; RETURNING the record when the change has a codec."""
+        """Write an UPDATE of some fields; it gives the record when the change has a codec and the database can."""
         required, sets = _names(change.require), _names(change.sets)
         steps = tuple([step.field for step in change.steps]) if change.steps else ()
-        flags = (change.expected is not None, change.codec is not None, epoch is not None)
-        kind = ("patch", sets, steps, required, flags)
+        returning = change.codec is not None and self._dialect.returning
+        checked = tuple([r.field for r, _ in self.pointers(change)]) if epoch is not None else ()
+        flags = (change.expected is not None, returning, epoch is not None)
+        kind = ("patch", sets, steps, required, flags, checked)
         statement = self._kept.get(kind)
         if statement is None:
             names = [f"set{at}" for at in range(len(sets))]
             names += [f"{part}{at}" for at in range(len(steps)) for part in ("by", "low", "high")]
             names += ["revision", "expected", "epoch", *self._key_names(), *_required(required)]
-            statement = self._keep(kind, self._patch(sets, steps, required, flags), names)
+            statement = self._keep(kind, self._patch(kind), names)
         pool = [value for _, value in change.sets]
         for step in change.steps:
             pool += (step.by, *bounds(self.collection.field(step.field), step))
@@ -92,42 +157,60 @@ class Mutation:
             where = [*self._is_it(), *self._are(required)]
             where += [self.table.c[REVISION] == _bind("expected")] if change.expected is not None else []
             if epoch is not None:
-                where += [self._epoch, *self._nobody_refers()]
+                where.append(self._epoch)
+                where += [] if self._dialect.remote else self._nobody_refers()
             names = ["expected", "epoch", *self._key_names(), *_required(required)]
             statement = self._keep(kind, delete(self.table).where(*where), names)
         pool = [change.expected, epoch, *change.key, *[value for _, value in change.require]]
         return statement.text, statement.bind(pool)
 
-    def clear(self, reference: Reference, key: Values, revision: int | None) -> Bound:
-        """Write the UPDATE of on_delete="set_null" for one record; revision: None keeps the one it has."""
+    def clear(self, reference: Reference, key: Values, target: Any, revision: int | None) -> Bound:
+        """Write the UPDATE of on_delete="set_null" for one record that still refers; revision: None keeps what it has.
+
+        What others have pointed elsewhere in the meantime stays as it is.
+        """
         kind = ("clear", reference.field, revision is None)
         statement = self._kept.get(kind)
         if statement is None:
             values: dict[Any, Any] = {self._column(reference.field): literal_column("NULL")}
             if revision is not None:
                 values |= {self.table.c[PREVIOUS]: self.table.c[REVISION], self.table.c[REVISION]: _bind("revision")}
-            built = update(self.table).where(*self._is_it()).values(values)
-            statement = self._keep(kind, built, ["revision", *self._key_names()])
-        return statement.text, statement.bind([revision, *key])
+            points = self._column(reference.field) == _bind("target")
+            built = update(self.table).where(*self._is_it(), points).ordered_values(*values.items())
+            statement = self._keep(kind, built, ["revision", "target", *self._key_names()])
+        return statement.text, statement.bind([revision, target, *key])
 
-    def fields_of(self, key: Values, fields: Sequence[str]) -> Bound:
-        """Write the SELECT of a record's revision and some of its fields."""
-        kind = ("fields", tuple(fields))
+    def fields_of(self, key: Values, fields: Sequence[str], hold: Hold = "") -> Bound:
+        """Write the SELECT of a record's revision and some of its fields. hold: what is kept of it until the end."""
+        kind = ("fields", tuple(fields), hold)
         statement = self._kept.get(kind)
         if statement is None:
             columns = [self._column(name) for name in fields]
-            built = select(self.table.c[REVISION], *columns).where(*self._is_it())
+            built = self._held(select(self.table.c[REVISION], *columns).where(*self._is_it()), hold)
             statement = self._keep(kind, built, self._key_names())
         return statement.text, statement.bind([*key])
 
+    def record(self, key: Values) -> Bound:
+        """Write the SELECT of a record as a codec loads it, with the revision before its own at the end."""
+        statement = self._kept.get("record")
+        if statement is None:
+            fields = [self._column(field.name) for field in self.collection.fields]
+            ours = [self.table.c[name] for name in (REVISION, VERSION, PREVIOUS)]
+            statement = self._keep("record", select(*fields, *ours).where(*self._is_it()), self._key_names())
+        return statement.text, statement.bind([*key])
+
+    def _held(self, built: Any, hold: Hold) -> Any:
+        return built if not hold else self._dialect.shared(built) if hold == "shared" else self._dialect.pointed(built)
+
     def referring(self, reference: Reference, target: Any, limit: int) -> Bound:
-        """Write the SELECT of the keys of records that refer to a key; limit: -1 for all."""
-        kind = ("referring", reference.field)
+        """Write the SELECT of the keys of records that refer to a key; limit: 0 for all."""
+        kind = ("referring", reference.field, limit > 0)
         statement = self._kept.get(kind)
         if statement is None:
             keys = [self._column(name) for name in self.collection.key]
             built = select(*keys).where(self._column(reference.field) == _bind("target")).order_by(*keys)
-            statement = self._keep(kind, built.limit(_bind("limit")), ["target", "limit"])
+            built = built.limit(_bind("limit")) if limit else built
+            statement = self._keep(kind, built, ["target", "limit"])
         return statement.text, statement.bind([target, limit])
 
     def holder(self, unique: Unique, claimed: Values, key: Values) -> Bound:
@@ -139,13 +222,14 @@ class Mutation:
             where = [self._column(name) == _bind(at) for name, at in zip(unique.fields, names, strict=True)]
             where.append(or_(*(self._column(name) != _bind(f"key.{name}") for name in self.collection.key)))
             if unique.among == "live" and self.collection.live is not None:
-                where.append(self._column(self.collection.live) == literal_column("0"))
+                where.append(self._dialect.live_only(self.table, self._column(self.collection.live)))
             built = select(_ONE).select_from(self.table).where(*where)
             statement = self._keep(kind, built, [*names, *self._key_names()])
         return statement.text, statement.bind([*claimed, *key])
 
     def _keep(self, kind: Any, built: Executable, names: Sequence[str]) -> Statement:
-        statement = self._kept[kind] = Statement(built, {_word(name): at for at, name in enumerate(names)}, len(names))
+        places = {_word(name): at for at, name in enumerate(names)}
+        statement = self._kept[kind] = self._dialect.statement(built, places, len(names))
         return statement
 
     def _column(self, field: str) -> ColumnElement[Any]:
@@ -165,27 +249,25 @@ class Mutation:
     def _are(self, required: Sequence[str]) -> list[Clause]:
         return [self._column(n).is_not_distinct_from(_bind(f"required{at}")) for at, n in enumerate(required)]
 
-    def _insert(self, *, guarded: bool) -> Executable:
+    def _insert(self, checked: Sequence[str], *, guarded: bool) -> Executable:
         names = self._values()
         columns = [field.column for field in self.collection.fields] + [REVISION, VERSION]
         values: list[Any] = [_bind(name) for name in names[: len(self.collection.fields) + 1]]
         values.append(literal_column(str(self.collection.version)))
         if not guarded:
             return insert(self.table).values(dict(zip(columns, values, strict=True)))
-        where = [self._epoch, *(self._found(r, name) for r, name in self._checked_values())]
+        where = [self._epoch, *self._found(checked)]
         return insert(self.table).from_select(columns, select(*values).where(*where))
 
-    def _replace(self, required: Sequence[str], *, guarded: bool) -> Executable:
+    def _replace(self, required: Sequence[str], checked: Sequence[str], *, guarded: bool) -> Executable:
         values = {f.name: _bind(f"new.{f.name}") for f in self.collection.fields if f.name not in self.collection.key}
         where = [*self._is_it(), self.table.c[REVISION] == _bind("expected"), *self._are(required)]
         if guarded:
-            where += [self._epoch, *(self._found(r, name) for r, name in self._checked_values())]
-        return update(self.table).where(*where).values(self._stamped(values))
+            where += [self._epoch, *self._found(checked)]
+        return update(self.table).where(*where).ordered_values(*self._stamped(values))
 
-    def _patch(
-        self, sets: Sequence[str], steps: Sequence[str], required: Sequence[str], flags: tuple[bool, bool, bool]
-    ) -> Executable:
-        expected, returning, guarded = flags
+    def _patch(self, kind: tuple[Any, ...]) -> Executable:
+        _, sets, steps, required, (expected, returning, guarded), checked = kind
         values: dict[str, Any] = {name: _bind(f"set{at}") for at, name in enumerate(sets)}
         where = [*self._is_it(), *self._are(required)]
         for at, name in enumerate(steps):
@@ -194,34 +276,35 @@ class Mutation:
             where += [now >= _bind(f"low{at}"), now <= _bind(f"high{at}")]
         where += [self.table.c[REVISION] == _bind("expected")] if expected else []
         if guarded:
-            referring = [r for r in self._checked() if r.field in sets]
-            where += [self._epoch, *(self._found(r, f"set{sets.index(r.field)}") for r in referring)]
-        built = update(self.table).where(*where).values(self._stamped(values))
+            where += [self._epoch, *self._found(checked, {name: f"set{at}" for at, name in enumerate(sets)})]
+        built = update(self.table).where(*where).ordered_values(*self._stamped(values))
         if not returning:
             return built
         fields = [self._column(field.name) for field in self.collection.fields]
         return built.returning(*fields, self.table.c[REVISION], self.table.c[VERSION])
 
-    def _stamped(self, values: dict[str, Any]) -> dict[Any, Any]:
-        stamped: dict[Any, Any] = {self._column(name): value for name, value in values.items()}
-        stamped[self.table.c[PREVIOUS]] = self.table.c[REVISION]
-        stamped[self.table.c[REVISION]] = _bind("revision")
-        stamped[self.table.c[VERSION]] = literal_column(str(self.collection.version))
-        return stamped
+    def _stamped(self, values: dict[str, Any]) -> list[tuple[Any, Any]]:
+        # In this order: there are databases where a column that was set before shows its new value.
+        return [
+            *((self._column(name), value) for name, value in values.items()),
+            (self.table.c[PREVIOUS], self.table.c[REVISION]),
+            (self.table.c[REVISION], _bind("revision")),
+            (self.table.c[VERSION], literal_column(str(self.collection.version))),
+        ]
 
-    def _checked(self) -> list[Reference]:
-        return [reference for reference in self.collection.references if reference.target in self.schema]
-
-    def _checked_values(self) -> list[tuple[Reference, str]]:
-        names = self._values()
-        return [(reference, names[self.collection.positions[reference.field]]) for reference in self._checked()]
-
-    def _found(self, reference: Reference, name: str) -> Clause:
-        target = self.schema.collection(reference.target)
-        table = self._layout.table(target).alias("target")
-        key: ColumnElement[Any] = table.c[target.field(target.key[0]).column]
-        found = exists(select(_ONE).select_from(table).where(key == _bind(name)))
-        return or_(_bind(name).is_(None), found) if self.collection.field(reference.field).optional else found
+    def _found(self, checked: Sequence[str], names: Mapping[str, str] | None = None) -> list[Clause]:
+        """Ask for the target of each of these fields. names: of the parameters; if not given, those of the values."""
+        clauses: list[Clause] = []
+        for reference, at in self._checked:
+            if reference.field not in checked:
+                continue
+            target = self.schema.collection(reference.target)
+            table = self._layout.table(target).alias("target")
+            key: ColumnElement[Any] = table.c[target.field(target.key[0]).column]
+            name = self._values()[at] if names is None else names[reference.field]
+            found = select(_ONE).select_from(table).where(key == _bind(name))
+            clauses.append(exists(self._held(found, "pointed")))
+        return clauses
 
     def _nobody_refers(self) -> list[Clause]:
         clauses: list[Clause] = []

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import msgspec
-
 from ...query.plan import Plan
-from .condition import AS_JSON, Cursor, Mark, beyond_prefix
+from .condition import Cursor, Mark, beyond_prefix
 from .select import Selects
 
 Dump: TypeAlias = Callable[[Any], Any]
 Sizes: TypeAlias = tuple[tuple[int, int], ...]
-_LONG = 4096  # values of an `in`: a statement has some ten thousand parameters at most, so more go as one JSON text
 
 
 class Operands:
@@ -42,23 +39,17 @@ class Operands:
         return pool
 
     def lists(self, pool: list[Any], values: Sequence[Any]) -> Sizes:
-        """Add the values of each `in` to the pool, padded to a power of two: few statements serve all lengths."""
+        """Add the values of each `in` to the pool."""
         sizes: list[tuple[int, int]] = []
         for param, dump in self._lists:
             members = list(values[param]) if dump is None else [dump(value) for value in values[param]]
-            if len(members) > _LONG and self._is_json(param):
-                pool.append(msgspec.json.encode(members).decode())
-                sizes.append((param, AS_JSON))
-                continue
-            size = 1 << (len(members) - 1).bit_length() if members else 0
-            pool += members
-            pool += members[-1:] * (size - len(members))
+            size = 0
+            if members:
+                kind = self._plan.collection.field(self._selects.fields[param]).kind
+                size, bound = self._selects.dialect.listed(members, kind)
+                pool += bound
             sizes.append((param, size))
         return tuple(sizes)
-
-    def _is_json(self, param: int) -> bool:
-        # Of these kinds the database reads back from JSON exactly what was written.
-        return self._plan.collection.field(self._selects.fields[param]).kind not in ("float", "bytes")
 
     def ends(self, pool: list[Any], values: Sequence[Any]) -> frozenset[int]:
         """Add each prefix's end to the pool; give those that have none."""

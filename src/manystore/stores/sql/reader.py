@@ -1,22 +1,19 @@
 """The reader: runs SELECTs on a connection of the stack, and asks for the epoch where no row has proven it.
 
-Knows connections and the catalog's table; must not know plans. reading.py says what is run.
+Knows connections and the catalog's table; must not know plans. reading.py says what is run. A read whose connection
+broke is sent once more on a new one: it changes nothing, and the server may just have been started anew.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from ...errors import EpochChanged
 from ...schema.catalog import Catalog
-from .connections import Connections
+from .connections import Connection, Connections
+from .dialect import Dialect, Row
 from .tables import Layout
-from .translate import DRIVER_ERRORS, is_missing_table, translate
-
-Row: TypeAlias = tuple[Any, ...]
 
 
 def changed() -> EpochChanged:
@@ -30,8 +27,11 @@ class Reader:
     def __init__(self, connections: Connections, layout: Layout) -> None:
         self.connections = connections
         self.layout = layout
-        self._epoch = f'SELECT epoch FROM "{layout.catalog.name}"'
-        self._catalog = f'SELECT catalog FROM "{layout.catalog.name}"'
+        self.dialect: Dialect = layout.dialect
+        self._errors = self.dialect.errors
+        table = self.dialect.quoted(layout.catalog.name)
+        self.epoch_text = f"SELECT epoch FROM {table}"
+        self._catalog = f"SELECT catalog FROM {table}"
 
     def rows(self, text: str, bound: Sequence[Any], epoch: str) -> list[Row]:
         """Run a SELECT and give all its rows."""
@@ -39,13 +39,13 @@ class Reader:
         connection = connections.take()
         try:
             found: list[Row] = connection.execute(text, bound).fetchall()
-        except DRIVER_ERRORS as error:
-            connections.drop(connection)
-            self._refuse(error, epoch)
+        except self._errors as error:
+            found = self._once_more(connection, error, text, bound, epoch)
         except BaseException:
             connections.drop(connection)
             raise
-        connections.put(connection)
+        else:
+            connections.put(connection)
         return found
 
     def row(self, text: str, bound: Sequence[Any], epoch: str) -> Row | None:
@@ -54,9 +54,8 @@ class Reader:
         connection = connections.take()
         try:
             found: Row | None = connection.execute(text, bound).fetchone()
-        except DRIVER_ERRORS as error:
-            connections.drop(connection)
-            self._refuse(error, epoch)
+        except self._errors as error:
+            return next(iter(self._once_more(connection, error, text, bound, epoch)), None)
         except BaseException:
             connections.drop(connection)
             raise
@@ -65,28 +64,46 @@ class Reader:
 
     def confirm(self, epoch: str) -> None:
         """Raise EpochChanged unless this epoch is in force. Epochs never come back, so then it was all along."""
-        found = self.rows(self._epoch, (), "")
+        found = self.rows(self.epoch_text, (), "")
         if not found or found[0][0] != epoch:
             raise changed()
 
     def catalog(self) -> Catalog | None:
         """Read the stored catalog; None where there is no database yet."""
-        if not os.path.exists(self.connections.path):
+        if not self.connections.exists():
             self.connections.check_open()
             return None
         connection = self.connections.take()
         try:
-            found: Row | None = connection.execute(self._catalog).fetchone()
-        except DRIVER_ERRORS as error:
-            self.connections.drop(connection)
-            if is_missing_table(error):
+            found: list[Row] = connection.execute(self._catalog, ()).fetchall()
+        except self._errors as error:
+            if self.dialect.verdict(error) == "missing":
+                self.connections.drop(connection)
                 return None
-            raise translate(error) from error
-        self.connections.put(connection)
-        return None if found is None else Catalog.decode(found[0])
+            found = self._once_more(connection, error, self._catalog, (), "")
+        else:
+            self.connections.put(connection)
+        return Catalog.decode(found[0][0]) if found else None
 
-    def _refuse(self, error: sqlite3.Error | sqlite3.Warning | OverflowError, epoch: str) -> NoReturn:
+    def _once_more(self, lost: Connection, error: Exception, text: str, bound: Sequence[Any], epoch: str) -> list[Row]:
+        self.connections.drop(lost)
+        if self.dialect.verdict(error) not in ("broken", "again"):
+            self._refuse(error, epoch)
+        self.connections.forget()
+        connection = self.connections.opened()
+        try:
+            found: list[Row] = connection.execute(text, bound).fetchall()
+        except self._errors as second:
+            self.connections.drop(connection)
+            self._refuse(second, epoch)
+        except BaseException:
+            self.connections.drop(connection)
+            raise
+        self.connections.put(connection)
+        return found
+
+    def _refuse(self, error: Exception, epoch: str) -> NoReturn:
         # A table that is not there may be one that the catalog has lost since.
-        if epoch and is_missing_table(error):
+        if epoch and self.dialect.verdict(error) == "missing":
             self.confirm(epoch)
-        raise translate(error) from error
+        raise self.dialect.translate(error) from error

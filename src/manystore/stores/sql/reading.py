@@ -1,7 +1,8 @@
 """Reading: one plan made ready to run; which statements, how often, and when their answer may be believed.
 
-A row proves the epoch, since each statement asks for it; an answer without rows proves nothing, and is confirmed by a
-second, short statement. select.py builds the statements, operands.py binds the values.
+A row proves the epoch, since each statement asks for it; an answer without rows proves nothing. It is confirmed by a
+second, short statement or, where each statement is waited for, brings a row as its proof. select.py builds the
+statements, operands.py binds the values.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from ...errors import TooManyExamined, ValueRefused
 from ...query.plan import Access, Claimed, Lookup, Nothing, Plan, Total, Union
 from ...store.protocol import Read, Values
 from .condition import Cursor
-from .dialect import Statement
+from .dialect import Row, Statement
 from .operands import Operands, Sizes
-from .reader import Reader, Row, changed
-from .select import HALF, Form, Selects, Shape
+from .reader import Reader, changed
+from .select import Form, Selects, Shape
 
 Most: TypeAlias = tuple[int, tuple[int, ...]]
 _NOTHING: dict[str, Any] = {"count": 0, "sum": 0, "min": None, "max": None, "avg": (0, 0)}
@@ -33,11 +34,13 @@ class Reading:
         self.operands = Operands(plan, self._selects)
         self._kept: dict[Shape, Statement] = {}
         self._load = plan.codec.load
+        self.is_marked = self._selects.marked
+        self.is_remote = self._selects.dialect.remote
         self._most = _most(plan.access)
         # A read by a key or a unique skips all that prepares for many rows: it is the commonest, and the one that is
         # measured against two lines of hand-written code.
         is_point = self._most == (1, ()) and plan.output == "records" and self.operands.is_flat
-        self._point = self._selects.statement(Shape("plain", limited=False)) if is_point else None
+        self._point = self._selects.statement(Shape("point", limited=False)) if is_point else None
 
     def run(self, values: Values, epoch: str, limit: int | None, after: Values | None, cap: int | None) -> Read:
         """Read, and give what the plan's output asks for."""
@@ -68,10 +71,11 @@ class Reading:
 
     def _one(self, values: Values, epoch: str) -> Read:
         row = self.reader.row(*self.point(values, epoch), epoch)
-        if row is not None:
+        if row is None:
+            self.reader.confirm(epoch)
+        elif not self.is_marked or row[-2] is not None:
             return Read([self._load(row)], 1, 1)
-        self.reader.confirm(epoch)
-        return Read([], 0, 2)
+        return Read([], 0, 1)
 
     def statement(self, shape: Shape) -> Statement:
         """Give the kept statement of a shape."""
@@ -93,7 +97,7 @@ class Reading:
             if cap is not None:
                 call.check_cap(cap)  # before a limit can be filled, all that the access yields must be sorted
             rows = call.rows("plain", limit)
-        if not rows:
+        if not rows and not self.is_marked:
             call.confirm()
         examined = max(call.examined, len(rows))
         if self.plan.output == "rows":
@@ -161,11 +165,12 @@ class Reading:
         if total.function in ("count", "min", "max"):
             return next(parts)
         kind = self.plan.collection.field(total.field).kind
+        dialect = self._selects.dialect
         if kind == "float":
-            summed, number = next(parts) or 0.0, next(parts)
+            found, number = next(parts), next(parts)
+            summed = dialect.float_of(found, number)
             return (summed, number) if total.function == "avg" else summed
-        high, low, number = next(parts) or 0, next(parts) or 0, next(parts)
-        whole = (high << HALF) + low
+        whole, number = dialect.whole_of(parts), next(parts)
         if total.function == "avg":
             return whole, number
         if kind == "int" and not _INT_LOW <= whole <= _INT_HIGH:
@@ -176,7 +181,10 @@ class Reading:
 class _Call:
     """One read under way: its values bound, its statements counted. A row that came back proves its epoch."""
 
-    __slots__ = ("_after", "_endless", "_pool", "_reading", "_sizes", "cap", "epoch", "examined", "limit", "trips")
+    __slots__ = (
+        "_after", "_each", "_endless", "_marked", "_pool", "_reading", "_sizes", "cap", "epoch", "examined", "limit",
+        "trips",
+    )  # fmt: skip
 
     def __init__(self, reading: Reading, values: Values, after: Values | None, epoch: str) -> None:
         self._reading = reading
@@ -184,7 +192,10 @@ class _Call:
         self.limit: int | None = None
         self.cap: int | None = None
         self.examined = 0
-        self.trips = 0
+        self._marked = reading.is_marked
+        # What runs inside this process is no trip; all of it together counts as one.
+        self._each = 1 if reading.is_remote else 0
+        self.trips = 1 - self._each
         operands = reading.operands
         bound = operands.bound(values)
         self._pool: list[Any] = [*bound]
@@ -194,10 +205,12 @@ class _Call:
 
     def rows(self, form: Form, limit: int | None, cap: int | None = None) -> list[Row]:
         """Run one of the plan's statements. cap: the limit of its inner SELECT, where it has one."""
-        self.trips += 1
+        self.trips += self._each
         reading = self._reading
         statement = reading.statement(Shape(form, limit is not None, self._sizes, self._endless, self._after))
-        return reading.reader.rows(statement.text, statement.bind([self.epoch, limit, cap, *self._pool]), self.epoch)
+        bound = statement.bind([self.epoch, limit, cap, *self._pool])
+        rows = reading.reader.rows(statement.text, bound, self.epoch)
+        return unmarked(rows) if self._marked and form != "probe" else rows
 
     def prove(self, epoch: str | None) -> None:
         """Compare the epoch that came with an answer."""
@@ -213,8 +226,19 @@ class _Call:
 
     def confirm(self) -> None:
         """Ask for the epoch in force."""
-        self.trips += 1
+        self.trips += self._each
         self._reading.reader.confirm(self.epoch)
+
+
+def unmarked(rows: list[Row]) -> list[Row]:
+    """Take the mark of the epoch, a row without a revision, out of an answer; raise EpochChanged where it is not."""
+    if rows and rows[-1][-2] is None:
+        rows.pop()
+        return rows
+    records = [row for row in rows if row[-2] is not None]  # the arms of a UNION have no order among themselves
+    if len(records) == len(rows):
+        raise changed()
+    return records
 
 
 def _most(access: Access) -> Most | None:

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, case, exists, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Table,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.sql.base import Executable
 
 from ...query.plan import Claimed, Condition, Ordering, Plan, Total
 from .condition import (
-    AS_JSON,
-    Clause,
     Columns,
     Cursor,
     Sides,
@@ -25,20 +34,22 @@ from .condition import (
     order_by,
     tests,
 )
-from .dialect import Statement, parameter
+from .dialect import Clause, Statement, parameter
 from .tables import REVISION, VERSION, Layout
 
-Form: TypeAlias = Literal["plain", "capped", "probe"]
+Form: TypeAlias = Literal["plain", "capped", "probe", "point"]
 _ZERO: ColumnElement[Any] = literal_column("0")
 _ONE: ColumnElement[Any] = literal_column("1")
-HALF = 32  # bits: ints are added up in two halves, since a sum of 64-bit ints in SQL stops at 64 bits on its way
+_NULL: ColumnElement[Any] = literal_column("NULL")
+_ENDLESS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What of the operands changes a statement's text. sizes: of each `in`; endless: prefixes without an end.
 
-    form: plain: all that matches; capped: only what the access yields up to the cap; probe: how much that is.
+    form: plain: all that matches; capped: only what the access yields up to the cap; probe: how much that is; point:
+    one row at most, and where answers are marked, one in any case, of nothing if there is no record.
     """
 
     form: Form
@@ -57,6 +68,11 @@ class Selects:
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self.plan = plan
+        self.dialect = layout.dialect
+        # Where each statement is waited for, an answer brings the proof of its epoch along: one row of nothing at its
+        # end, so that an answer without records needs no second question.
+        self.marked = self.dialect.remote and plan.output == "records"
+        self._catalog = layout.catalog
         self.table: Table = layout.table(plan.collection)
         self._epoch = select(layout.catalog.c.epoch).scalar_subquery()
         self.fixed = fixed_fields(plan.where)
@@ -86,9 +102,14 @@ class Selects:
         if shape.after is not None:
             names += [f"a{at}" for at in range(len(plan.order))]
         for param, size in shape.sizes:
-            names += [f"i{param}_{at}" for at in range(1 if size == AS_JSON else size)]
+            names += [f"i{param}_{at}" for at in range(abs(size))]
         names += [f"n{param}" for param in self.prefixes if param not in shape.endless]
-        return Statement(built, {name: at for at, name in enumerate(names)}, len(names))
+        made = self.dialect.statement(built, {name: at for at, name in enumerate(names)}, len(names))
+        sorted_by = (
+            plan.columns if plan.output == "groups" else [t.field for t in plan.order if t.field not in self.fixed]
+        )
+        made.text = self.dialect.sorting(list(map(self._columns(self.table), sorted_by))) + made.text
+        return made
 
     def _columns(self, source: FromClause) -> Columns:
         collection = self.plan.collection
@@ -100,7 +121,7 @@ class Selects:
         return column
 
     def _clause(self, condition: Condition, shape: Shape, source: FromClause) -> Clause:
-        sides = Sides(self._columns(source), self.plan.collection, dict(shape.sizes), shape.endless)
+        sides = Sides(self._columns(source), self.plan.collection, dict(shape.sizes), shape.endless, self.dialect)
         return sides.clause(condition)
 
     def _believed(self) -> Clause:
@@ -112,7 +133,7 @@ class Selects:
         access, live = self.plan.access, self.plan.collection.live
         if isinstance(access, Claimed) and access.unique.among == "live" and live is not None:
             # Aloud and as a constant: else the database does not see that its partial index serves.
-            clauses.append(self._columns(self.table)(live) == _ZERO)
+            clauses.append(self.dialect.live_only(self.table, self._columns(self.table)(live)))
         if shape.after is not None and (condition is not self._access or self.presorted):
             clauses.append(shape.after.clause(self._columns(self.table), self.plan.collection))
         return and_(*clauses)
@@ -125,27 +146,54 @@ class Selects:
         return [*(column(f.name) for f in self.plan.collection.fields), source.c[REVISION], source.c[VERSION]]
 
     def _records(self, shape: Shape) -> Executable:
+        columns = self._columns(self.table)
+        if shape.form == "point" and self.marked:
+            there = self._catalog.outerjoin(self.table, self._wanted(self.plan.where, shape))
+            return select(*self._outputs(self.table)).select_from(there).where(self._believed_of(self._catalog))
         if shape.form == "capped":
-            # What the access yields up to the cap, in order; of that, what matches. No second ORDER BY: it would make
-            # the database read to the cap each time, and rows leave a limited subquery in the subquery's order.
+            # What the access yields up to the cap, in order; of that, what matches. No second ORDER BY where it can be
+            # helped: it would make the database read to the cap each time.
             assert self.plan.residual is not None
             names = self.plan.columns if self.plan.output == "rows" else self.plan.collection.positions
-            bounded = self._bounded(shape, self.plan.order, *names).where(self._believed())
+            further = () if self.dialect.ordered_subqueries else [term.field for term in self.plan.order]
+            bounded = self._bounded(shape, self.plan.order, *names, *further)
+            bounded = bounded if self.marked else bounded.where(self._believed())
             if self.plan.output != "rows":
                 bounded = bounded.add_columns(self.table.c[REVISION], self.table.c[VERSION])
             inner = bounded.subquery("examined")
-            built = (
+            built: Any = (
                 select(*self._outputs(inner)).select_from(inner).where(self._clause(self.plan.residual, shape, inner))
             )
+            columns = self._columns(inner)
         else:
-            columns = self._columns(self.table)
             built = (
                 select(*self._outputs(self.table))
                 .select_from(self.table)
-                .where(self._wanted(self.plan.where, shape), self._believed())
+                .where(self._wanted(self.plan.where, shape), *(() if self.marked else (self._believed(),)))
             )
-            built = built.order_by(*order_by(self.plan.order, columns, self.fixed))
-        return built.limit(parameter("limit")) if shape.limited else built
+        if shape.form != "capped" or not self.dialect.ordered_subqueries:
+            built = built.order_by(*self._order_by(self.plan.order, columns))
+        if shape.limited:
+            built = built.limit(parameter("limit"))
+        return self._with_mark(built, limited=shape.limited) if self.marked else built
+
+    def _with_mark(self, built: Any, *, limited: bool) -> Executable:
+        if not limited and not self._is_point and not self.dialect.ordered_subqueries:
+            # In an arm of a UNION the order counts only under a limit.
+            built = built.limit(literal_column(str(_ENDLESS)))
+        mark: Any = select(*(_NULL for _ in self._outputs(self.table))).select_from(self._catalog)
+        marked: Executable = union_all(built, mark.where(self._believed_of(self._catalog)))
+        return marked
+
+    def _believed_of(self, catalog: Table) -> Clause:
+        return catalog.c.epoch == parameter("epoch")
+
+    @property
+    def _is_point(self) -> bool:
+        return isinstance(self.plan.access, Claimed) or all(t.field in self.fixed for t in self.plan.order)
+
+    def _order_by(self, order: Sequence[Ordering], columns: Columns) -> list[ColumnElement[Any]]:
+        return order_by(order, columns, self.fixed, self.plan.collection, self.dialect)
 
     def _bounded(self, shape: Shape, order: Sequence[Ordering], *outputs: str) -> Any:
         """Select what the access yields, up to the cap, in the order in which it does."""
@@ -154,7 +202,7 @@ class Selects:
         needed = dict.fromkeys((*outputs, *(test.field for test in tests(self.plan.residual))))
         found = [columns(name) for name in needed] or [_ONE.label("one")]
         built: Any = select(*found).select_from(self.table).where(self._wanted(self._access, shape))
-        return built.order_by(*order_by(order, columns, self.fixed)).limit(parameter("cap"))
+        return built.order_by(*self._order_by(order, columns)).limit(parameter("cap"))
 
     def _probe(self, shape: Shape) -> Executable:
         """Select the epoch, and how many records the access yields, counted as far as the pool's cap."""
@@ -196,17 +244,20 @@ class Selects:
         totals = [part for total in self.plan.totals for part in self._total(total)]
         built: Any = select(func.count(), *columns, *totals).select_from(self.table)
         built = built.where(self._wanted(self.plan.where, shape), self._believed())
-        grouped: Executable = built.group_by(*columns).order_by(*columns) if columns else built
-        return grouped
+        if not columns:
+            return cast("Executable", built)
+        order = order_by(list(map(Ordering, self.plan.columns)), column, {}, self.plan.collection, self.dialect)
+        return cast("Executable", built.group_by(*columns).order_by(*order))
 
     def _total(self, total: Total) -> list[ColumnElement[Any]]:
-        """Give the columns of which reader.py makes a total."""
+        """Give the columns of which reading.py makes a total."""
         if total.function == "count":
             return [func.count()] if not total.field else [func.count(self._columns(self.table)(total.field))]
-        column = self._columns(self.table)(total.field)
-        if total.function in ("min", "max"):
-            return [func.min(column) if total.function == "min" else func.max(column)]
-        if self.plan.collection.field(total.field).kind == "float":
-            return [func.fsum(column), func.count(column)]
-        low = column.bitwise_and(literal_column(str((1 << HALF) - 1)))
-        return [func.sum(column.bitwise_rshift(literal_column(str(HALF)))), func.sum(low), func.count(column)]
+        column, kind = self._columns(self.table)(total.field), self.plan.collection.field(total.field).kind
+        if total.function == "min":
+            return [self.dialect.least(column, kind)]
+        if total.function == "max":
+            return [self.dialect.greatest(column, kind)]
+        if kind == "float":
+            return [self.dialect.float_sum(column), func.count(column)]
+        return [*self.dialect.whole_sum(column), func.count(column)]

@@ -1,15 +1,14 @@
 """A step: some changes carried out in one transaction, in the order and with the refusals of store/protocol.py.
 
-Each change is made at once, and looked into only when it found nothing to change. A unique that refuses one is
-remembered while the rest goes on, because what references refuse comes before it. References are looked at in the end
-state.
+The thorough way, statement by statement, for when the hopeful one (hope.py) met a surprise. Each change is made at
+once, and looked into only when it found nothing to change. A unique that refuses one is remembered while the rest goes
+on, because what references refuse comes before it. References are looked at in the end state, each target under a lock.
 """
 
 from __future__ import annotations
 
 import random
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, TypeAlias
 
@@ -17,10 +16,10 @@ from ...errors import Conflict, ManystoreError, MissingReference, Restricted
 from ...schema.schema import Collection, Reference, Schema
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace, Values
 from .connections import Connection
-from .diagnosis import Row, refusal, shown_key, taken
+from .diagnosis import refusal, shown_key, taken
+from .dialect import Dialect, Row
 from .mutation import Bound, Mutation
 from .schemas import Known
-from .translate import translate
 
 Place: TypeAlias = tuple[str, Values]  # a record: its collection's name and its key
 Pair: TypeAlias = tuple[Collection, Values]
@@ -33,6 +32,10 @@ class Retry(Exception):
     """
 
 
+class Again(Exception):
+    """The step was rolled back because of what others did at the same time; nothing tells it from a first try."""
+
+
 class Step:
     """One transaction's changes, on a connection that has begun it. trips: statements run so far."""
 
@@ -41,8 +44,9 @@ class Step:
     ) -> None:
         self._one_by_one = one_by_one
         self._execute = connection.execute
-        self._cursor = connection.cursor
+        self._send = connection.send
         self._known = known
+        self._dialect: Dialect = known.dialect
         self._schema: Schema = known.schema
         self._changes = changes
         self._named: set[Place] = set()
@@ -56,15 +60,13 @@ class Step:
     def run(self) -> list[Any]:
         """Carry out all changes; raise what stands first."""
         numbered = list(enumerate(self._changes))
-        for _, change in numbered:
-            if isinstance(change, Check):
-                self._check(change)
-            else:
-                self._named.add(self._place(change))
+        for check in in_key_order(self._changes):
+            self._check(check)
+        self._named.update(self._place(change) for _, change in numbered if not isinstance(change, Check))
         gone = [change for _, change in numbered if isinstance(change, Delete)]
-        for change in gone:
-            self._change(change, self._of(change).delete(change))
-            self._gone.add(self._place(change))
+        for deletion in gone:
+            self._change(deletion, self._of(deletion).delete(deletion))
+            self._gone.add(self._place(deletion))
         deleted = [(c.collection, c.key) for c in gone if self._of(c).referrers]
         if deleted and len(self._named) > len(gone):
             self._look(deleted)
@@ -97,7 +99,7 @@ class Step:
         return change.collection.name, self._of(change).key_of(change)
 
     def _check(self, change: Check) -> None:
-        found = self.ask(self._of(change).fields_of(change.key, ()))
+        found = self.ask(self._of(change).fields_of(change.key, (), "shared"))
         if found is None or found[0] != change.expected:
             raise Conflict(change.collection.model, shown_key(change.key))
 
@@ -114,27 +116,36 @@ class Step:
         """Make one change; give the row that it returns, if it does."""
         self.trips += 1
         row: Row | None = None
-        broken: sqlite3.IntegrityError | None = None
+        made = broken = False
+        guarded = self._dialect.savepoints
+        if guarded:
+            self._execute("SAVEPOINT change", ())
         try:
             cursor = self._execute(*bound)
-            if isinstance(change, Patch) and change.codec is not None:
+            made = cursor.rowcount == 1
+            if isinstance(change, Patch) and change.codec is not None and self._dialect.returning:
                 row = next(iter(cursor.fetchall()), None)
                 made = row is not None
-            else:
-                made = cursor.rowcount == 1
-        except sqlite3.IntegrityError as error:
-            broken, made = error, False
+        except self._dialect.errors as error:
+            if self._dialect.verdict(error) != "taken":
+                raise
+            broken = True
+            if guarded:
+                self._execute("ROLLBACK TO SAVEPOINT change", ())
         if not made:
-            self._refuse(change, broken)
+            self._refuse(change, broken=broken)
+        elif isinstance(change, Patch) and change.codec is not None and row is None:
+            row = self.ask(self._of(change).record(change.key))
+            row = row and row[: len(change.collection.fields) + 2]
         return row
 
-    def _refuse(self, change: Insert | Replace | Patch | Delete, broken: sqlite3.IntegrityError | None) -> None:
+    def _refuse(self, change: Insert | Replace | Patch | Delete, *, broken: bool) -> None:
         mutation = self._of(change)
         if reason := refusal(change, mutation, self.ask):
             raise reason
-        duplicate = taken(change, mutation, self.ask) if broken is not None else None
+        duplicate = taken(change, mutation, self.ask) if broken else None
         if duplicate is None:
-            raise translate(broken or sqlite3.DatabaseError("a change was not made"))
+            raise Again  # what stood in the way is there no longer
         self._unmade.add(self._place(change))
         self._refused = self._refused or duplicate
 
@@ -150,8 +161,10 @@ class Step:
     def _insert_all(self, batch: Sequence[Insert]) -> None:
         self.trips += 1
         try:
-            self._cursor.executemany(*self._of(batch[0]).insert_many(batch))
-        except sqlite3.IntegrityError as error:
+            self._send(self._of(batch[0]).insert_many(batch))
+        except self._dialect.errors as error:
+            if self._dialect.verdict(error) != "taken":
+                raise
             raise Retry from error
 
     def _look(self, deleted: Sequence[Pair]) -> None:
@@ -162,7 +175,7 @@ class Step:
         below, seen = list(deleted), set[Place]()
         for target, key in below:  # grows on the way
             for child, reference in self._schema.referrers(target.name):
-                for found in self._rows(self._known.mutation(child).referring(reference, key[0], -1)):
+                for found in self._rows(self._known.mutation(child).referring(reference, key[0], 0)):
                     place = (child.name, found)
                     if place in self._named:
                         self._pointing.add((*place, reference.field, key[0]))
@@ -181,18 +194,20 @@ class Step:
                 if reference.on_delete == "restrict":
                     continue
                 mutation = self._known.mutation(child)
-                for found in self._rows(mutation.referring(reference, key[0], -1)):
+                for found in self._rows(mutation.referring(reference, key[0], 0)):
                     place = (child.name, found)
                     if place in self._named and not (late and self._pointed(place, reference, key)):
                         continue
                     if reference.on_delete == "cascade":
-                        self._rows(mutation.delete(Delete(child, found)))
+                        # With what it refers to: others may have pointed it elsewhere since the look.
+                        refers = ((reference.field, key[0]),)
+                        self._execute(*mutation.delete(Delete(child, found, require=refers)))
                         gone.append((child, found))
                         self._gone.add(place)
                     else:
                         # What a change of this step made keeps that change's revision.
                         anew = None if place in self._named else random.getrandbits(63)
-                        self._rows(mutation.clear(reference, found, anew))
+                        self._execute(*mutation.clear(reference, found, key[0], anew))
         return gone
 
     def _pointed(self, place: Place, reference: Reference, key: Values) -> bool:
@@ -213,33 +228,26 @@ class Step:
     def _check_references(self) -> None:
         seen: set[Place] = set()
         for change in sorted(self._changes, key=lambda change: isinstance(change, Insert)):
-            for reference, value in _references(change):
+            if isinstance(change, (Delete, Check)):
+                continue
+            for reference, value in self._of(change).pointers(change):
                 pointed = (reference.target, (value,))
-                if value is None or pointed in seen or reference.target not in self._schema:
+                if pointed in seen:
                     continue
                 target = self._schema.collection(reference.target)
-                if pointed in self._unmade or self.ask(self._known.mutation(target).fields_of((value,), ())):
+                look = self._known.mutation(target).fields_of((value,), (), "pointed")
+                if pointed in self._unmade or self.ask(look):
                     seen.add(pointed)
                 elif not self._is_settled(change, reference, pointed):
                     raise MissingReference(change.collection.model, reference.field, target.model)
 
-    def _is_settled(self, change: Change, reference: Reference, pointed: Place) -> bool:
+    def _is_settled(self, change: Insert | Replace | Patch, reference: Reference, pointed: Place) -> bool:
         """Tell whether on_delete has seen to a reference already: its record is gone, or pointed there before."""
-        if isinstance(change, Check):
-            return True
         place = self._place(change)
         pointer = (*place, reference.field, pointed[1][0])
         return place in self._gone or (pointed in self._gone and pointer in self._pointing)
 
 
-def _references(change: Change) -> Iterator[tuple[Reference, Any]]:
-    collection = change.collection
-    if not collection.references or isinstance(change, (Delete, Check)):
-        return
-    if isinstance(change, Patch):
-        sets = dict(change.sets)
-        for reference in collection.references:
-            yield reference, sets.get(reference.field)
-    else:
-        for reference in collection.references:
-            yield reference, change.values[collection.positions[reference.field]]
+def in_key_order(changes: Sequence[Change]) -> list[Check]:
+    """Give the checks in the order in which every writer takes its locks, so that none waits for another in a ring."""
+    return sorted((c for c in changes if isinstance(c, Check)), key=lambda check: (check.collection.name, check.key))

@@ -1,69 +1,57 @@
-"""The SQL store: `sqlite:///file.db`, the outer waist over a file of SQLite's.
+"""The SQL store: the outer waist over tables, the same for every SQL database.
 
-Knows the parts and puts them together: location.py looks at the file, reading.py and writer.py do the work.
+Knows the parts and puts them together; what differs from one database to another is in sqlite.py, postgresql.py and
+mysql.py, each of which has a subclass that opens a URL.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import random
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy import insert, update
 
-from ...errors import URLError
+from ...errors import Unavailable
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG, Plan
 from ...schema.catalog import Catalog
-from ...schema.operation import CreateDatabase, Operation, ReplaceCatalog
+from ...schema.operation import Operation, ReplaceCatalog
 from ...store.protocol import Change, Form, Kind, Read, Values, Wait, Written
 from .connections import Connection, Connections
-from .dialect import FORMS, Statement, parameter
-from .location import examine, file_of
+from .dialect import Dialect, parameter
 from .reader import Reader, changed
 from .reading import Reading
 from .tables import Layout
-from .translate import DRIVER_ERRORS, translate
 from .writer import Writer
 
-_POOL, _TIMEOUT = 16, 5
-_ATTEMPTS = 20
+_LONGEST_PAUSE = 0.1
 
 
-class SQLStore:
-    """One database in one file."""
+class SQLStore(ABC):
+    """One database. patience: seconds for which something is tried again that others keep from being done."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         native_filter=True, native_aggregate=True, persistent=True, shared=True
     )
-    forms: ClassVar[Mapping[Kind, Form]] = FORMS
+    forms: ClassVar[Mapping[Kind, Form]]
 
-    def __init__(self, connections: Connections, layout: Layout) -> None:
+    def __init__(self, connections: Connections, dialect: Dialect, prefix: str, *, wait: Wait, patience: float) -> None:
         self._connections = connections
-        self._layout = layout
-        self._reader = Reader(connections, layout)
-        self._writer = Writer(self._reader)
-        self._kept = ("sql", layout.prefix)  # under which a plan keeps what was compiled for it
+        self._dialect = dialect
+        self._layout = Layout(prefix, dialect)
+        self._reader = Reader(connections, self._layout)
+        self._writer = Writer(self._reader, wait, patience)
+        self._wait = wait
+        self._patience = patience
+        self._kept = (type(self), prefix)  # under which a plan keeps what was compiled for it
 
     @classmethod
+    @abstractmethod
     def open(cls, url: Any, /, *, wait: Wait) -> SQLStore:
-        """Open the file that a URL names; it need not be there yet, but its directory must.
-
-        Options: timeout (seconds that a writer waits for another), durability (full, or off: a commit may be lost, and
-        the file damaged, when the machine dies), pool (how many idle connections are kept).
-        """
-        del wait  # the database itself waits for other writers, as long as timeout says
-        url.allow("timeout", "durability", "pool")
-        durability = url.options.get("durability", "full")
-        if url.hosts:
-            raise URLError("sqlite: three slashes stand before a file's name, as in sqlite:///file.db")
-        if durability not in ("full", "off"):
-            raise URLError("sqlite: the option durability takes full or off")
-        path = file_of(url.path)
-        timeout, kept = url.option("timeout", _TIMEOUT), url.option("pool", _POOL)
-        examine(path)
-        connections = Connections(path, timeout=timeout, durable=durability == "full", kept=int(kept))
-        return cls(connections, Layout(url.prefix))
+        """Open the database that a URL names."""
 
     def read(
         self,
@@ -91,55 +79,54 @@ class SQLStore:
 
     def alter(self, operation: Operation) -> None:
         """Carry out an operation on the stored schema."""
-        connection = self._connections.opened(create=True)
-        try:
-            self._use_log(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            if isinstance(operation, ReplaceCatalog):
-                self._replace(connection, operation)
-            elif self._is_new(connection):
-                self._create(connection, operation)
-            connection.execute("COMMIT")
-        except DRIVER_ERRORS as error:
-            raise translate(error, writing=True) from error
-        finally:
-            self._connections.drop(connection)
+        deadline = time.monotonic() + self._patience
+        while True:
+            connection = self._altering()
+            try:
+                if isinstance(operation, ReplaceCatalog):
+                    self._replace(connection, operation)
+                else:
+                    self._create(connection, operation.catalog)
+            except self._dialect.errors as error:
+                if self._dialect.verdict(error) != "again":
+                    raise self._dialect.translate(error, writing=True) from error
+                if time.monotonic() >= deadline:
+                    raise Unavailable("other programs kept the catalog from being changed; it was not") from error
+            else:
+                return
+            finally:
+                self._connections.drop(connection)
+            self._wait(random.uniform(0, _LONGEST_PAUSE))
 
     def close(self) -> None:
         """Close every connection."""
         self._connections.close()
 
-    def _use_log(self, connection: Connection) -> None:
-        """Turn the file to its write-ahead log, in which readers and the writer do not wait for each other."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                connection.execute("PRAGMA journal_mode=WAL").fetchall()
-            except sqlite3.OperationalError:
-                # Two programs that make one file at the same time: this statement, alone of all, does not wait.
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("ROLLBACK")
-            else:
-                return
+    def _altering(self) -> Connection:
+        """Open a connection for alter alone."""
+        return self._connections.opened()
 
-    def _is_new(self, connection: Connection) -> bool:
-        found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-        return not connection.execute(found, (self._layout.catalog.name,)).fetchall()
+    @abstractmethod
+    def _create(self, connection: Connection, catalog: Catalog) -> None:
+        """Make all tables and store the first catalog, if there is none; safe beside others that do the same."""
 
-    def _create(self, connection: Connection, operation: CreateDatabase) -> None:
-        catalog: Catalog = operation.catalog
-        for text in self._layout.creation(catalog.head):
-            connection.execute(text)
-        row = insert(self._layout.catalog).values(format=parameter("f"), epoch=parameter("e"), catalog=parameter("c"))
-        statement = Statement(row, {"f": 0, "e": 1, "c": 2}, 3)
-        connection.execute(statement.text, statement.bind([catalog.format, catalog.epoch, catalog.encode().decode()]))
-
+    @abstractmethod
     def _replace(self, connection: Connection, operation: ReplaceCatalog) -> None:
+        """Put another catalog in force such that no write of the old epoch is carried out afterwards."""
+
+    def _store_first(self, connection: Connection, catalog: Catalog) -> None:
+        """Store the first catalog."""
+        row = {"format": parameter("f"), "epoch": parameter("e"), "catalog": parameter("c")}
+        statement = self._dialect.statement(insert(self._layout.catalog).values(row), {"f": 0, "e": 1, "c": 2}, 3)
+        values = [catalog.format, catalog.epoch, catalog.encode().decode()]
+        connection.execute(statement.text, statement.bind(values))
+
+    def _exchange(self, connection: Connection, operation: ReplaceCatalog) -> None:
+        """Compare the epoch and store another catalog; raise EpochChanged when another one is in force."""
         table, catalog = self._layout.catalog, operation.catalog
         row = {"format": parameter("f"), "epoch": parameter("e"), "catalog": parameter("c")}
         built = update(table).where(table.c.epoch == parameter("x")).values(row)
-        statement = Statement(built, {"f": 0, "e": 1, "c": 2, "x": 3}, 4)
+        statement = self._dialect.statement(built, {"f": 0, "e": 1, "c": 2, "x": 3}, 4)
         values = [catalog.format, catalog.epoch, catalog.encode().decode(), operation.expected]
         if connection.execute(statement.text, statement.bind(values)).rowcount != 1:
             raise changed()

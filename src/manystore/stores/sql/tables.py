@@ -5,32 +5,38 @@ Knows schemas and SQLAlchemy's tables; must not know plans, changes or connectio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import TEXT, Column, ColumnElement, MetaData, Table, literal_column
+from sqlalchemy import Column, ColumnElement, MetaData, Table
 from sqlalchemy import Index as TableIndex
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from ...schema.schema import Collection, Schema
-from .dialect import LONG, column_type, ddl_text, table_name
+from ...errors import NotADatabase
+from ...schema.schema import Collection, Field, Schema
+from .dialect import LONG, Dialect
 
 REVISION, PREVIOUS, VERSION, EXTRAS = "_revision", "_previous", "_version", "_extras"
 CATALOG = "_manystore"
+CATALOG_COLUMNS = {"format", "epoch", "catalog"}
+_EPOCH, _TEXT = Field("epoch", "epoch", "str", length=16), Field("text", "text", "str")
 
 
 class Layout:
-    """The tables of one database in a file. prefix: stands before each table's name."""
+    """The tables of one database. prefix: stands before each table's name."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, dialect: Dialect) -> None:
         self.prefix = prefix
+        self.dialect = dialect
         # epoch stands before the catalog's long text: reading it touches the row's first page only.
         self.catalog = Table(
-            prefix + CATALOG,
+            self._name(prefix + CATALOG),
             MetaData(),
             Column("format", LONG, nullable=False),
-            Column("epoch", TEXT, nullable=False),
-            Column("catalog", TEXT, nullable=False),
+            Column("epoch", dialect.column_type(_EPOCH, indexed=True), nullable=False),
+            Column("catalog", dialect.column_type(_TEXT, indexed=False), nullable=False),
+            **dialect.table_options(),
         )
         self._kept: dict[int, tuple[Collection, Table]] = {}
 
@@ -40,17 +46,75 @@ class Layout:
         # object can come by the same id.
         kept = self._kept.get(id(collection))
         if kept is None:
-            kept = self._kept[id(collection)] = (collection, _table(collection, self.prefix))
+            kept = self._kept[id(collection)] = (collection, self._table(collection))
         return kept[1]
 
+    def tables(self, schema: Schema) -> list[str]:
+        """Give the names of all tables of a schema, the catalog's first."""
+        return [self.catalog.name, *(self.table(collection).name for collection in schema.collections)]
+
     def creation(self, schema: Schema) -> Iterator[str]:
-        """Give the statements that make all tables and indexes of a schema, the catalog's table last."""
+        """Give the statements that make all tables and indexes of a schema, the catalog's table first."""
+        write = self.dialect.ddl_text
+        yield write(CreateTable(self.catalog))
         for collection in schema.collections:
             table = self.table(collection)
-            yield ddl_text(CreateTable(table))
-            for index in sorted(_indexes(collection, table), key=lambda made: str(made.name)):
-                yield ddl_text(CreateIndex(index))
-        yield ddl_text(CreateTable(self.catalog))
+            yield write(CreateTable(table))
+            for index in sorted(self._indexes(collection, table), key=lambda made: str(made.name)):
+                yield write(CreateIndex(index))
+
+    def _name(self, name: str) -> str:
+        return short(self.dialect.table_name(name), self.dialect.longest_name)
+
+    def _table(self, collection: Collection) -> Table:
+        indexed = _indexed(collection)
+        columns: list[Column[Any]] = [
+            Column(
+                field.column,
+                self.dialect.column_type(field, indexed=field.name in indexed),
+                primary_key=field.name in collection.key,
+                nullable=field.optional,
+                autoincrement=False,
+            )
+            for field in collection.fields
+        ]
+        return Table(
+            self._name(self.prefix + collection.name),
+            MetaData(),
+            *columns,
+            Column(REVISION, LONG, nullable=False),
+            Column(PREVIOUS, LONG),
+            Column(VERSION, LONG, nullable=False),
+            Column(EXTRAS, self.dialect.column_type(_TEXT, indexed=False)),
+            *self.dialect.further_columns(collection),
+            **self.dialect.table_options(),
+        )
+
+    def _indexes(self, collection: Collection, table: Table) -> Iterator[TableIndex]:
+        leading = {collection.key[0]}
+        longest = self.dialect.longest_name
+        for index in collection.indexes:
+            flags = dict(zip(index.fields, index.descending, strict=True))
+            flags |= {name: False for name in collection.key if name not in flags}
+            terms = [self._term(table, collection, name, descending=flag) for name, flag in flags.items()]
+            yield TableIndex(index_name(table.name, index.name, index.generation, longest), *terms)
+            leading.add(index.fields[0])
+        for unique in collection.uniques:
+            columns = [column_of(table, collection, name) for name in unique.fields]
+            name = index_name(table.name, unique.name, unique.generation, longest)
+            if unique.among == "live" and collection.live is not None:
+                yield self.dialect.live_index(name, table, columns, column_of(table, collection, collection.live))
+            else:
+                yield TableIndex(name, *columns, unique=True)
+        for reference in collection.references:
+            # What a delete looks for among the referrers. An index or a key that begins with it does as well.
+            if reference.field not in leading:
+                name = short(f"{table.name}.{reference.field}.reference", longest)
+                yield TableIndex(name, column_of(table, collection, reference.field))
+
+    def _term(self, table: Table, collection: Collection, name: str, *, descending: bool) -> ColumnElement[Any]:
+        optional = collection.field(name).optional
+        return self.dialect.ordered(column_of(table, collection, name), descending=descending, optional=optional)
 
 
 def column_of(table: Table, collection: Collection, field: str) -> Column[Any]:
@@ -59,51 +123,28 @@ def column_of(table: Table, collection: Collection, field: str) -> Column[Any]:
     return found
 
 
-def index_name(table: str, name: str, generation: int) -> str:
+def index_name(table: str, name: str, generation: int, longest: int) -> str:
     """Name an index. Names of collections and indexes hold no dot, so this one can't be met twice."""
-    return f"{table}.{name}" if generation == 1 else f"{table}.{name}.{generation}"
+    return short(f"{table}.{name}" if generation == 1 else f"{table}.{name}.{generation}", longest)
 
 
-def _table(collection: Collection, prefix: str) -> Table:
-    columns: list[Column[Any]] = [
-        Column(
-            field.column,
-            column_type(field.kind),
-            primary_key=field.name in collection.key,
-            nullable=field.optional,
-            autoincrement=False,
-        )
-        for field in collection.fields
-    ]
-    return Table(
-        table_name(collection.name, prefix),
-        MetaData(),
-        *columns,
-        Column(REVISION, LONG, nullable=False),
-        Column(PREVIOUS, LONG),
-        Column(VERSION, LONG, nullable=False),
-        Column(EXTRAS, TEXT),
-    )
+def short(name: str, longest: int) -> str:
+    """Give a name that the database takes: of one too long, its beginning and a hash of the whole."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 17]}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def _indexes(collection: Collection, table: Table) -> Iterator[TableIndex]:
-    leading = {collection.key[0]}
+def refuse_foreign(tables: Mapping[str, Iterable[str]]) -> None:
+    """Raise NotADatabase for tables, with the names of their columns, of which none is a catalog."""
+    if tables and not any(CATALOG_COLUMNS.issubset(found) for name, found in tables.items() if name.endswith(CATALOG)):
+        raise NotADatabase("the database holds tables that manystore did not make; it was left untouched")
+
+
+def _indexed(collection: Collection) -> set[str]:
+    found = set(collection.key)
     for index in collection.indexes:
-        terms: list[ColumnElement[Any]] = []
-        for name, descending in zip(index.fields, index.descending, strict=True):
-            column = column_of(table, collection, name)
-            terms.append(column.desc() if descending else column)
-        terms += [column_of(table, collection, name) for name in collection.key if name not in index.fields]
-        yield TableIndex(index_name(table.name, index.name, index.generation), *terms)
-        leading.add(index.fields[0])
+        found.update(index.fields)
     for unique in collection.uniques:
-        columns = [column_of(table, collection, name) for name in unique.fields]
-        where = None
-        if unique.among == "live" and collection.live is not None:
-            where = column_of(table, collection, collection.live) == literal_column("0")
-        name = index_name(table.name, unique.name, unique.generation)
-        yield TableIndex(name, *columns, unique=True, sqlite_where=where)
-    for reference in collection.references:
-        # What a delete looks for among the referrers. An index or a key that begins with it does as well.
-        if reference.field not in leading:
-            yield TableIndex(f"{table.name}.{reference.field}.reference", column_of(table, collection, reference.field))
+        found.update(unique.fields)
+    return found | {reference.field for reference in collection.references}

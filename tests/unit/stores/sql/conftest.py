@@ -1,4 +1,4 @@
-"""A file with some collections in it, reached at the waist: plans and changes by hand, codecs as api makes them."""
+"""A shop: some collections on each SQL database, reached at the waist: plans and changes by hand, codecs of api."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from manystore.schema.operation import CreateDatabase
 from manystore.schema.schema import Collection, Schema
 from manystore.schema.system import SYSTEM
 from manystore.store.protocol import Delete, Insert, Patch, Read, Replace, Step, Written
+from manystore.store.registry import open_store
 from manystore.store.url import parse_url
-from manystore.stores.sql.store import SQLStore
+from manystore.testing import provision
 
 
 class Size(Enum):
@@ -72,6 +73,11 @@ class Part:
 
 
 MODELS = (Maker, Item, Part)
+URLS = [
+    pytest.param("sqlite:", id="sqlite"),
+    pytest.param("postgresql:", id="postgresql", marks=pytest.mark.server),
+    pytest.param("mariadb:", id="mariadb", marks=pytest.mark.server),
+]
 
 
 class Shop:
@@ -79,9 +85,10 @@ class Shop:
 
     Maker, Item, Part, Size = Maker, Item, Part, Size
 
-    def __init__(self, path: Path, options: str = "?durability=off", prefix: str = "") -> None:
-        self.path = path
-        self.store = SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self.url, self.prefix = url, prefix
+        self.store: Any = open_store(parse_url(url, prefix), wait=time.sleep)
+        self.path = Path(parse_url(url).path)  # where it is a file
         self.schema = Schema.of(MODELS, SYSTEM)
         found = self.store.read(CATALOG, (), epoch="").rows
         if not found:
@@ -89,7 +96,18 @@ class Shop:
             found = self.store.read(CATALOG, (), epoch="").rows
         self.catalog: Catalog = found[0]
         self.epoch = self.catalog.epoch
-        self.codecs = {cls: ModelCodec(model_of(cls), SQLStore.forms) for cls in MODELS}
+        self.codecs = {cls: ModelCodec(model_of(cls), self.store.forms) for cls in MODELS}
+
+    def sql(self, text: str) -> list[Any]:
+        """Run a statement past manystore; {name} stands for a table."""
+        quote = self.store._dialect.quoted
+        names = {name: quote(f"{self.prefix}{name}") for name in ("_manystore", "maker", "item", "part")}
+        connection = self.store._connections.opened()
+        try:
+            cursor = connection.execute(text.format_map(names), ())
+            return cursor.fetchall() if getattr(cursor, "description", None) else []
+        finally:
+            connection.close()
 
     def collection(self, cls: type[Any]) -> Collection:
         return self.schema.collection(model_of(cls).collection)
@@ -145,26 +163,22 @@ class Python:
         sort(records, order, sort_keys(order, self._comparables))
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """An empty shop."""
-    opened = Shop(tmp_path / "shop.db")
-    yield opened
-    opened.store.close()
+@pytest.fixture(params=URLS)
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    """An empty shop on each database."""
+    with provision.place(request.param, tmp_path) as place:
+        opened = Shop(place.url, place.prefix)
+        yield opened
+        opened.store.close()
 
 
-@pytest.fixture
-def reopened(shop: Shop) -> Iterator[Callable[..., Shop]]:
-    """Open the shop's file again, with other options."""
-    others: list[Shop] = []
-
-    def open_again(options: str = "", prefix: str = "") -> Shop:
-        others.append(Shop(shop.path, options, prefix))
-        return others[-1]
-
-    yield open_again
-    for other in others:
-        other.store.close()
+@pytest.fixture(scope="module", params=URLS)
+def large_shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop on each database for all tests of a module."""
+    with provision.place(request.param, tmp_path_factory.mktemp("shop")) as place:
+        opened = Shop(place.url, place.prefix)
+        yield opened
+        opened.store.close()
 
 
 @pytest.fixture

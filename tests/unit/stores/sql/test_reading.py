@@ -55,13 +55,10 @@ def stock(shop: Any) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
-    shop_class = request.getfixturevalue("shop_class")
-    shop = shop_class(tmp_path_factory.mktemp("reading") / "shop.db")
-    shop.stock = stock(shop)
-    shop.write(*[shop.new(item) for item in shop.stock])
-    yield shop
-    shop.store.close()
+def filled(large_shop: Any) -> Any:
+    large_shop.stock = stock(large_shop)
+    large_shop.write(*[large_shop.new(item) for item in large_shop.stock])
+    return large_shop
 
 
 def predicates(item: type[Any], sizes: type[Any]) -> st.SearchStrategy[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -38,11 +37,7 @@ def part(shop: Any, number: int = 1, **fields: Any) -> Any:
 
 
 def stored(shop: Any, sql: str) -> list[Any]:
-    connection = sqlite3.connect(shop.path)
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
+    return [tuple(row) for row in shop.sql(sql)]
 
 
 def test_one_change_is_one_statement(shop: Any) -> None:
@@ -53,14 +48,15 @@ def test_one_change_is_one_statement(shop: Any) -> None:
     replace = shop.saved(record)
     assert shop.write(replace).trips == 1
     assert shop.write(shop.patched(shop.Item, 1, sets=(("maker", None),))).trips == 1
-    assert shop.write(shop.deleted(shop.Item, 1)).trips == 1
-    assert shop.write(shop.deleted(shop.Maker, 1, expected=made._revision)).trips == 1
+    # Whoever may refer to it is looked for under a lock, where others write meanwhile: a second trip commits.
+    assert shop.write(shop.deleted(shop.Item, 1)).trips <= 2
+    assert shop.write(shop.deleted(shop.Maker, 1, expected=made._revision)).trips <= 2
     assert shop.all(shop.Item) == shop.all(shop.Maker) == []
 
 
 def test_a_record_keeps_the_revision_before(shop: Any) -> None:
     record = item(shop, data={"b": [1], "a": {"x": 1.5}})
-    look = "SELECT _revision, _previous, _version, _extras, data FROM item"
+    look = "SELECT _revision, _previous, _version, _extras, data FROM {item}"
     assert stored(shop, look) == [(record._revision, None, 1, None, '{"b":[1],"a":{"x":1.5}}')]
     replace = shop.saved(record)
     shop.write(replace)
@@ -72,19 +68,16 @@ def test_a_record_keeps_the_revision_before(shop: Any) -> None:
 
 def test_a_replace_leaves_what_it_does_not_know(shop: Any) -> None:
     record = item(shop)
-    connection = sqlite3.connect(shop.path)
-    connection.execute("""UPDATE item SET _extras = '{"colour":"red"}'""")
-    connection.commit()
-    connection.close()
+    shop.sql("""UPDATE {item} SET _extras = '{{"colour":"red"}}'""")
     shop.write(shop.saved(record))
-    assert stored(shop, "SELECT _extras FROM item") == [('{"colour":"red"}',)]
+    assert stored(shop, "SELECT _extras FROM {item}") == [('{"colour":"red"}',)]
 
 
 def test_a_patch_gives_the_record_back(shop: Any) -> None:
     item(shop, rank=5)
     patch = shop.patched(shop.Item, 1, sets=(("name", "new"),), codec=shop.codecs[shop.Item])
     written = shop.write(patch)
-    assert written.trips == 1
+    assert written.trips <= 2
     assert (written.records[0].name, written.records[0].rank) == ("new", 5)
     assert written.records[0]._revision == patch.revision
     both = (
@@ -138,12 +131,12 @@ def test_refusals_of_one_change(shop: Any, alone: bool) -> None:
         (NotFound, shop.deleted(shop.Item, 1, require=(("deleted", True),))),
         (Conflict, shop.deleted(shop.Item, 1, expected=12345)),
     ]
-    before = stored(shop, "SELECT * FROM item")
+    before = stored(shop, "SELECT * FROM {item}")
     for error, change in cases:
         with pytest.raises(error) as caught:
             write(change)
         assert type(caught.value) is error, change
-    assert stored(shop, "SELECT * FROM item") == before
+    assert stored(shop, "SELECT * FROM {item}") == before
     assert [m.id for m in shop.all(shop.Maker)] == [1]
 
 
@@ -197,7 +190,7 @@ def test_uniques_ignore_none_and_the_deleted(shop: Any) -> None:
 
 def test_many_inserts_are_one_statement_and_all_or_none(shop: Any) -> None:
     many = [shop.new(shop.Maker(id=n, name=f"m{n}")) for n in range(500)]
-    assert shop.write(*many).trips == 4
+    assert shop.write(*many).trips <= 2  # a statement in this process is no trip: the commit is waited for
     assert len(shop.all(shop.Maker)) == 500
     more = [shop.new(shop.Maker(id=n, name=f"m{n}")) for n in range(600, 610)]
     with pytest.raises(Duplicate) as caught:
@@ -231,7 +224,7 @@ def test_cascade_goes_on_and_set_null_makes_a_new_revision(shop: Any) -> None:
     left = shop.read(shop.Part, (col(shop.Part.shelf) == "a") & (col(shop.Part.number) == 2)).rows[0]
     assert left.beside is None
     assert left._revision != beside._revision
-    assert stored(shop, "SELECT _previous FROM part WHERE number = 2") == [(beside._revision,)]
+    assert stored(shop, "SELECT _previous FROM {part} WHERE number = 2") == [(beside._revision,)]
     # The label that goes with the item may be taken in the same step.
     label = shop.new(shop.Part(shelf="b", number=1, item=2, label="l"))
     shop.write(shop.deleted(shop.Item, 1), shop.new(shop.Item(id=2, name="x")), label)
@@ -278,10 +271,7 @@ def test_a_soft_deleted_referrer_still_restricts(shop: Any) -> None:
 
 def test_nothing_is_written_under_another_epoch(shop: Any) -> None:
     record = maker(shop, 1)
-    connection = sqlite3.connect(shop.path)
-    connection.execute("UPDATE _manystore SET epoch = '0123456789abcdef'")
-    connection.commit()
-    connection.close()
+    shop.sql("UPDATE {_manystore} SET epoch = '0123456789abcdef'")
     two = (shop.new(shop.Maker(id=2, name="b")), shop.new(shop.Maker(id=3, name="c")))
     steps: list[tuple[Any, ...]] = [
         (two[0],), two, (shop.saved(record),), (shop.patched(shop.Maker, 1, sets=(("name", "x"),)),),
@@ -290,7 +280,7 @@ def test_nothing_is_written_under_another_epoch(shop: Any) -> None:
     for changes in steps:
         with pytest.raises(EpochChanged):
             shop.write(*changes)
-    assert stored(shop, "SELECT id, name FROM maker") == [(1, "maker 1")]
+    assert stored(shop, "SELECT id, name FROM {maker}") == [(1, "maker 1")]
 
 
 def test_no_read_is_believed_under_another_epoch(shop: Any) -> None:
@@ -306,22 +296,18 @@ def test_no_read_is_believed_under_another_epoch(shop: Any) -> None:
     ]
     for run in plans:
         run()
-    connection = sqlite3.connect(shop.path)
-    connection.execute("UPDATE _manystore SET epoch = '0123456789abcdef'")
-    connection.commit()
+    shop.sql("UPDATE {_manystore} SET epoch = '0123456789abcdef'")
     for run in plans:
         with pytest.raises(EpochChanged):
             run()
-    connection.execute("DROP TABLE maker")
-    connection.commit()
-    connection.close()
+    shop.sql("DROP TABLE {maker}")
     for run in plans:
         with pytest.raises(EpochChanged):
             run()
 
 
-def test_a_get_is_one_statement_and_a_miss_two(shop: Any) -> None:
+def test_a_read_is_one_trip_also_when_it_finds_nothing(shop: Any) -> None:
     maker(shop, 1)
     assert shop.read(shop.Maker, col(shop.Maker.id) == 1).trips == 1
-    assert shop.read(shop.Maker, col(shop.Maker.id) == 2).trips == 2
+    assert shop.read(shop.Maker, col(shop.Maker.id) == 2).trips == 1
     assert shop.read(shop.Maker, col(shop.Maker.name) == "maker 1").trips == 1

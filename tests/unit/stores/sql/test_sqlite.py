@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,33 @@ from manystore.query.plan import Test as Compare
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
 from manystore.store.url import parse_url
-from manystore.stores.sql.store import SQLStore
-from manystore.stores.sql.translate import translate
+from manystore.stores.sql.sqlite import SQLiteStore, translate
 
 
-def open_(path: Any, options: str = "", prefix: str = "") -> SQLStore:
-    return SQLStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
+@pytest.fixture
+def shop(shop_class: Any, tmp_path: Path) -> Iterator[Any]:
+    """An empty shop in a file."""
+    opened = shop_class(f"sqlite:///{tmp_path / 'shop.db'}?durability=off")
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def reopened(shop: Any, shop_class: Any) -> Iterator[Callable[..., Any]]:
+    """Open the shop's file again, with other options."""
+    others: list[Any] = []
+
+    def open_again(options: str = "", prefix: str = "") -> Any:
+        others.append(shop_class(f"sqlite:///{shop.path}{options}", prefix))
+        return others[-1]
+
+    yield open_again
+    for other in others:
+        other.store.close()
+
+
+def open_(path: Any, options: str = "", prefix: str = "") -> SQLiteStore:
+    return SQLiteStore.open(parse_url(f"sqlite:///{path}{options}", prefix), wait=time.sleep)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +63,7 @@ def open_(path: Any, options: str = "", prefix: str = "") -> SQLStore:
 )
 def test_urls_that_name_no_file(url: str, words: str) -> None:
     with pytest.raises(URLError, match=words):
-        SQLStore.open(parse_url(url), wait=time.sleep)
+        SQLiteStore.open(parse_url(url), wait=time.sleep)
 
 
 def test_no_file_is_made_by_a_look(tmp_path: Path) -> None:
