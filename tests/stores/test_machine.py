@@ -4,12 +4,10 @@ import os
 
 import pytest
 
-from manystore.store.registry import known
 from manystore.testing import machine, provision
 
-# Two schemes of one server are one store to the histories.
-STORES = tuple(f"{scheme}:" for scheme in sorted(known()) if provision.SERVERS.get(scheme, scheme) == scheme)
-SERVERLESS = tuple(url for url in STORES if url[:-1] not in provision.SERVERS)
+STORES = provision.bare_urls()
+SERVERLESS = tuple(url for url in STORES if not provision.needs_server(url))
 SOAK_STEPS = int(os.environ.get("SOAK_STEPS", "200000"))
 
 
