@@ -1,0 +1,5 @@
+"""The suite on etcd."""
+
+from manystore.testing.suite import *  # noqa: F403
+
+STORE = "etcd:"
