@@ -51,6 +51,12 @@ def test_repositories_are_the_same_on_every_store(opened, database, urls):
     assert alike.databases(databases) == []
 
 
+def test_more_than_two_can_be_compared(opened):
+    made = {name: opened(Library, ["memory:"])["memory:"] for name in "abc"}
+    assert made["a"].author is made["a"].author  # kept as an attribute once it was asked for
+    assert alike.databases(made | {"d": opened(Library, ["memory:"])["memory:"]}) == []
+
+
 # --- it would be noticed ---
 
 

@@ -80,7 +80,7 @@ def databases(opened: Mapping[str, Database]) -> list[str]:
     (_, reference), *others = opened.items()
     names = repositories(reference)
     for store, database in others:
-        found += differences(f"{store}: {type(database).__name__}", shape(database), shape(reference))
+        found += differences(f"{store}: {type(database).__name__}", _itself(database), _itself(reference))
         for name in sorted(names | repositories(database)):
             if name not in repositories(database) or name not in names:
                 found.append(f"{store}: {name} is not on every store")
@@ -88,6 +88,11 @@ def databases(opened: Mapping[str, Database]) -> list[str]:
                 label = f"{store}: {type(database).__name__}.{name}"
                 found += differences(label, shape(getattr(database, name)), shape(getattr(reference, name)))
     return found
+
+
+def _itself(database: Database) -> Shape:
+    """Give the shape without repositories: those that were asked for once are attributes from then on."""
+    return {name: what for name, what in shape(database).items() if name not in repositories(database)}
 
 
 def repositories(database: Database) -> set[str]:
