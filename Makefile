@@ -13,7 +13,7 @@ STATIC := pyright mypy lint format imports spelling
 QUICK := not slow and not soak and not cluster and not server
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv servers demo check test soak bench coverage fmt lock clean $(STATIC) quick-tests
+.PHONY: help .venv servers demo check test soak bench coverage matrix fmt lock clean $(STATIC) quick-tests
 
 help:  ## show this list
 	@sed -n 's/^\([a-z.]*\): .*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -88,6 +88,12 @@ soak: $(INSTALLED) servers  ## the tests that run for minutes
 
 coverage: $(INSTALLED) servers  ## which branches the tests never take
 	$(BIN)/python -m pytest -n auto -m 'not soak' --cov --cov-report=term-missing:skip-covered
+
+matrix: $(INSTALLED) servers  ## run the suite on every store and write docs/support-matrix.md
+	@mkdir -p .check
+	$(BIN)/python -m pytest -q -n auto -p manystore.testing.outcomes --outcomes .check/outcomes.json tests/stores \
+		-m 'not soak' --ignore tests/stores/test_machine.py
+	$(BIN)/python -m manystore.testing.matrix .check/outcomes.json docs/support-matrix.md
 
 fmt: $(INSTALLED)  ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix-only --quiet .

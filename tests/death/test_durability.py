@@ -34,7 +34,7 @@ def traced(kind: str, *, durable: bool, options: tuple[str, ...] = ()) -> Any:
 
 
 def syncs_of(server: Any, url: str) -> int:
-    with Plant.connect(url) as plant:
+    with Plant.connect(url, prefix="d_") as plant:
         plant.event.create(Event(text="first"))  # also takes a block of generated keys
         before = server.syncs()
         for number in range(COMMITS):

@@ -52,6 +52,7 @@ class Fault:
         self.is_released = False
         self.meanwhile: Callable[[], object] | None = None
         """What others do after it has struck, once the server has lost the line and before the client knows."""
+        self._giving_way = threading.Lock()
         self.changed = threading.Condition()
 
     @property
@@ -81,9 +82,10 @@ class Fault:
 
     def give_way(self) -> None:
         """Let others do what they are to do meanwhile, once."""
-        then, self.meanwhile = self.meanwhile, None
-        if then is not None:
-            then()
+        with self._giving_way:  # who comes second waits until they are done
+            then, self.meanwhile = self.meanwhile, None
+            if then is not None:
+                then()
 
     def reach(self, stage: Stage) -> None:
         """Note how far it is."""

@@ -253,9 +253,9 @@ def test_after_close_everything_raises_closed(place: Place) -> None:
 
 
 @pytest.mark.parametrize("prefix", [3, "\0", "a b", "a.b", 'a"b', "1a", "_a", "x" * 41, "\ud800"])
-def test_a_wrong_prefix_is_refused(prefix: Any) -> None:
+def test_a_wrong_prefix_is_refused(place: Place, prefix: Any) -> None:
     with pytest.raises(URLError):
-        Library.connect("memory://", prefix=prefix)
+        Library.connect(place.url, prefix=prefix)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "\0", "\ud800", 7])
