@@ -13,7 +13,9 @@ from zlib import crc32
 import redis
 from kazoo.client import KazooClient
 
-from manystore.schema.encoding import END
+from manystore.schema.catalog import Catalog
+from manystore.schema.encoding import END, NONE
+from manystore.schema.schema import Collection
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.stores.keyvalue.protocol import CATALOG, KeyValue, Span
@@ -33,40 +35,50 @@ def faults(place: provision.Place) -> list[str]:
         store.close()
 
 
+class _Expected:
+    """What a store should hold beside its records."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+        self.claims: Claims = {}
+        self.claim_spaces: set[str] = set()
+        self.names: dict[str, set[str]] = {}  # of the spaces without values
+        for collection in keeper.schema.collections:
+            upkeep = keeper.upkeep(collection.name)
+            self.claim_spaces.update(claim.space for claim in upkeep.claims)
+            self.names.update({space: set() for space, _ in upkeep.entries}, **{f"b:{collection.name}": set()})
+
+    def add(self, collection: Collection, name: str, value: bytes) -> None:
+        """Add what one record needs."""
+        upkeep = self.keeper.upkeep(collection.name)
+        texts = upkeep.texts(upkeep.watched(decoded(value, collection.model)), name)
+        for space, pick in upkeep.entries:
+            self.names[space].add("".join(pick(texts)))
+        for claim in upkeep.claims:
+            if (claimed := claim.name(texts)) is not None:
+                self.claims[claim.space, claimed] = name
+        for pointer in upkeep.pointers:
+            if (target := texts[pointer.place]) != NONE:
+                self.names[pointer.space].add(f"{target}{pointer.tail}{name}")
+
+
 def _compared(kv: KeyValue, place: provision.Place) -> Iterator[str]:
-    store = KeyValueStore(kv, wait=time.sleep)
-    catalog = store._catalog()
-    assert catalog is not None, CATALOG
-    keeper = Keeper(catalog)
-    expected: dict[str, set[str]] = {}  # of the spaces without values
-    claims: Claims = {}
-    spaces: set[str] = set()
-    for collection in keeper.schema.collections:
-        upkeep = keeper.upkeep(collection.name)
-        spaces.update(claim.space for claim in upkeep.claims)
-        expected.update({space: set() for space, _ in upkeep.entries})
-        expected.setdefault(f"b:{collection.name}", set())
-    for collection in keeper.schema.collections:
-        upkeep = keeper.upkeep(collection.name)
-        names = kv.scan(Span(upkeep.space, "", END)).names
-        for name, value in zip(names, kv.get([(upkeep.space, name) for name in names]).values, strict=True):
+    catalog = kv.get([CATALOG]).values[0]
+    assert catalog is not None
+    expected = _Expected(Keeper(Catalog.decode(catalog)))
+    for collection in expected.keeper.schema.collections:
+        space = f"r:{collection.name}"
+        names = kv.scan(Span(space, "", END)).names
+        for name, value in zip(names, kv.get([(space, name) for name in names]).values, strict=True):
             if value is None:
-                yield f"{upkeep.space} {name}: in order, but not there"
-                continue
-            texts = upkeep.texts(upkeep.watched(decoded(value, collection.model)), name)
-            for space, pick in upkeep.entries:
-                expected[space].add("".join(pick(texts)))
-            for claim in upkeep.claims:
-                if (claimed := claim.name(texts)) is not None:
-                    claims[claim.space, claimed] = name
-            for pointer in upkeep.pointers:
-                if (target := texts[pointer.place]) != "!":
-                    expected[pointer.space].add(f"{target}{pointer.tail}{name}")
-    for space, wanted in expected.items():
-        found = set(kv.scan(Span(space, "", END)).names) if space[0] != "b" else _references(kv, keeper, space)
+                yield f"{space} {name}: in order, but not there"
+            else:
+                expected.add(collection, name, value)
+    for space, wanted in expected.names.items():
+        found = set(kv.scan(Span(space, "", END)).names) if space[0] != "b" else _references(kv, space)
         yield from _differences(space, wanted, found)
-    held = _claims(kv, place, spaces)
-    yield from _differences("claims", set(claims.items()), set(held.items()))
+    held = _claims(kv, place, expected.claim_spaces)
+    yield from _differences("claims", set(expected.claims.items()), set(held.items()))
 
 
 def _differences(space: str, wanted: set[Any], found: set[Any]) -> Iterator[str]:
@@ -74,7 +86,7 @@ def _differences(space: str, wanted: set[Any], found: set[Any]) -> Iterator[str]
     yield from (f"{space} {name}: lacks" for name in sorted(wanted - found))
 
 
-def _references(kv: KeyValue, keeper: Keeper, space: str) -> set[str]:
+def _references(kv: KeyValue, space: str) -> set[str]:
     """Read the references to each record that is there; ZooKeeper keeps them below it, so there can be no others."""
     if _kind(kv) != "Tree":
         return set(kv.scan(Span(space, "", END)).names)

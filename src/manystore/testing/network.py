@@ -51,7 +51,7 @@ class Fault:
         self.victim: int | None = None
         self.is_released = False
         self.meanwhile: Callable[[], object] | None = None
-        """What others do after it has struck, once the server has lost the line and before the client knows."""
+        """What others do once the server has lost the line, before the client knows."""
         self._giving_way = threading.Lock()
         self.changed = threading.Condition()
 
@@ -83,9 +83,8 @@ class Fault:
     def give_way(self) -> None:
         """Let others do what they are to do meanwhile, once."""
         with self._giving_way:  # who comes second waits until they are done
-            then, self.meanwhile = self.meanwhile, None
-            if then is not None:
-                then()
+            then, self.meanwhile = self.meanwhile or (lambda: None), None
+            then()
 
     def reach(self, stage: Stage) -> None:
         """Note how far it is."""
