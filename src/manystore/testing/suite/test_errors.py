@@ -26,7 +26,7 @@ from manystore import (
     ValueRefused,
     col,
 )
-from manystore.testing.models import Author, Book, Cloud, Library, Quota, Reader, Sample, Server
+from manystore.testing.models import Author, Book, Cloud, Host, Library, Quota, Reader, Sample, Server
 from manystore.testing.provision import Place
 
 SECRET = "s3cr3t-value"
@@ -103,6 +103,22 @@ def test_uniques_are_looked_at_in_declared_order(cloud: Cloud) -> None:
     with pytest.raises(Duplicate) as caught:
         cloud.server.create(Server(id="3", project="p", hostname="g", serial=1))
     assert caught.value.fields == ("project", "hostname")
+
+
+def test_in_one_step_a_restricted_delete_comes_before_a_unique(cloud: Cloud) -> None:
+    cloud.host.create_all([Host(name="a"), Host(name="b")])
+    cloud.server.create_all(
+        [
+            Server(id="1", project="p", hostname="x", serial=1, host="a"),
+            Server(id="2", project="p", hostname="y", host="b"),
+        ]
+    )
+    with pytest.raises(Restricted), cloud.transaction() as tx:
+        tx.server.update("2", col(Server.serial).to(1))  # a Duplicate by itself
+        tx.host.delete("b")
+    with pytest.raises(Duplicate), cloud.transaction() as tx:
+        tx.server.update("2", col(Server.serial).to(1), col(Server.host).to("a"))  # which takes it off the host
+        tx.host.delete("b")
 
 
 @pytest.mark.parametrize("place_of_the_stale", [0, 1])
