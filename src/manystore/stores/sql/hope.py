@@ -43,14 +43,25 @@ class Hope:
         for change in changes:
             if isinstance(change, Delete):
                 self._add(of(change.collection).delete(change), "changed", 1)
-        for at, change in enumerate(changes):
+        for at, change in self._updates(changes):
             if isinstance(change, Replace):
                 self._add(of(change.collection).replace(change), "changed", 1)
-            elif isinstance(change, Patch):
+            else:
                 self._patch(at, change)
         inserts = [change for change in changes if isinstance(change, Insert)]
         for _, run in groupby(inserts, key=lambda change: id(change.collection)):
             self._insert(list(run))
+
+    def _updates(self, changes: Sequence[Change]) -> list[tuple[int, Replace | Patch]]:
+        """Give the updates in key order, as the checks: two writers that lock records in a ring wait a second for it.
+
+        In the order given where a unique may pass from one record to another; then only that order tells a taken one.
+        """
+        found = [(at, change) for at, change in enumerate(changes) if isinstance(change, (Replace, Patch))]
+        if len(found) > 1 and not any(change.collection.uniques for _, change in found):
+            of = self._known.mutation
+            found.sort(key=lambda pair: (pair[1].collection.name, of(pair[1].collection).key_of(pair[1])))
+        return found
 
     def _patch(self, at: int, change: Patch) -> None:
         mutation, returning = self._known.mutation(change.collection), self._known.dialect.returning
