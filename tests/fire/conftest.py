@@ -38,7 +38,8 @@ def place(kind: str, tmp_path: Path) -> Iterator[provision.Place]:
 @pytest.fixture(scope="session")
 def processes() -> Iterator[Crew]:
     """Four programs for all tests: each that begins anew costs half a second."""
-    sys.path.append(str(Path(__file__).parents[2]))  # where they find the tasks
+    root = Path(__file__).parents[__name__.count(".")]
+    sys.path.append(str(root))  # where they find the tasks
     with Crew(SIZE) as made:
         yield made
     sys.path.pop()

@@ -32,6 +32,7 @@ class Register:
     key: int = field(key=True)
     place: int
     value: int
+    note: str = ""
 
 
 class Registers(Database):

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -24,6 +25,7 @@ from .register import Game, Register, Registers, Report
 
 MADE_AGAIN = ["postgresql", "mariadb", "redis", "zookeeper"]
 """Stores that tell by the tokens what became of a commit: a create and a delete between its two sendings leave none."""
+NOTE = b"the create whose answer is lost"
 STEPS = pytest.mark.parametrize("steps", [100, pytest.param(2_500, marks=pytest.mark.soak)])
 FAULTS: tuple[Callable[[Proxy, int], Fault], ...] = (
     lambda proxy, at: proxy.cut_before(at),
@@ -98,17 +100,18 @@ def test_a_create_that_others_delete_is_not_made_again(place: Place, request: py
         reason = "the same create is sent once more, and finds that the key is free"
         request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
     registers = place.connect(Registers)
-    with provision.through(place.url) as (proxy, url), Registers.connect(url, prefix=place.prefix) as broken:
-        broken.register.create_all([Register(key=key, place=key, value=key) for key in (2, 3)])
-        broken.register.create(Register(key=4, place=4, value=4))
-        before = proxy.requests
-        broken.register.create(Register(key=0, place=0, value=1))
-        commit = proxy.requests - before  # the last of the requests of a create
+    with ExitStack() as stack:
+        proxy, url = stack.enter_context(provision.through(place.url))
+        broken = stack.enter_context(Registers.connect(url, prefix=place.prefix))
+        broken.register.create(Register(key=1, place=1, value=1))  # so that the store has made room for it
+        broken.register.delete(1)
         with ThreadPoolExecutor(1) as pool:
-            lost, slow = proxy.cut_after(commit), proxy.delay(1.0, commit + 1)
-            creating = pool.submit(lambda: broken.register.create(Register(key=1, place=1, value=7)))
+            lost, slow = proxy.cut_after(containing=NOTE), proxy.delay(3.0, 2, containing=NOTE)
+            record = Register(key=1, place=1, value=7, note=NOTE.decode())
+            creating = pool.submit(lambda: broken.register.create(record))
             lost.wait()
-            slow.wait(Stage.STRUCK)
+            while not (slow.has_struck or creating.done()):
+                time.sleep(0.01)
             registers.register.delete(1)
             with contextlib.suppress(OutcomeUnknown):
                 creating.result()

@@ -10,7 +10,7 @@ import pytest
 
 from manystore.testing.crew import Crew, Seat
 
-ROOT = str(Path(__file__).parents[2])
+ROOT = str(Path(__file__).parents[__name__.count(".")])
 
 
 def who(seat: Seat, word: str) -> tuple[int, int, str, int]:

@@ -264,6 +264,7 @@ class Line:
         self.fault: Fault | None = None
         self.open = 0  # requests without an answer
         self._is_cut = threading.Event()
+        self._is_heard = threading.Event()  # nothing more comes from the server
         self._left = 2
         self._ending = threading.Lock()
         self._threads = [threading.Thread(target=self._run, args=(way,), daemon=True) for way in (self._up, self._down)]
@@ -292,6 +293,8 @@ class Line:
             with contextlib.suppress(OSError):  # the other side is gone: so is this one
                 way()
         finally:
+            if way == self._down:
+                self._is_heard.set()
             with self._ending:
                 self._left -= 1
                 if self._left == 0:
@@ -358,7 +361,7 @@ class Line:
             fault.changed.wait_for(lambda: fault.is_released or self._is_cut.is_set())
         if fault.is_released:
             self.server.sendall(b"".join(kept))
-            self._is_cut.wait(_PATIENCE)  # _down cuts it at the answer
+            self._is_heard.wait(_PATIENCE)  # until the answer, or at once when the server has hung up before
         self._end(fault)
 
     # --- from the server ---

@@ -13,6 +13,7 @@ from .test_queries import *
 from .test_records import *
 from .test_references import *
 from .test_retrying import *
+from .test_round_trips import *
 from .test_scope import *
 from .test_soft_delete import *
 from .test_transactions import *

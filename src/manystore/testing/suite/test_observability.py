@@ -18,12 +18,10 @@ from manystore import (
     TooManyExamined,
     asc,
     col,
-    count,
     desc,
-    everything,
     sum_,
 )
-from manystore.testing.models import LINE, SHELF, Author, Book, Cloud, Copy, Folder, Host, Library, Quota, Server
+from manystore.testing.models import LINE, SHELF, Author, Book, Cloud, Copy, Folder, Host, Library, Server
 from manystore.testing.provision import Place
 
 
@@ -252,54 +250,3 @@ def test_explained_round_trips_are_those_of_the_read(watched: Library, place: Pl
         with _trips(place) as counted:
             watched.book.find(*where)
         assert counted == [said]
-
-
-# --- round trips -----------------------------------------------------------------------------------------------------
-
-
-def test_reads_wait_once(watched: Library, place: Place) -> None:
-    reads: list[tuple[Callable[[], object], int]] = [
-        (lambda: watched.book.get("b0"), 1),
-        (lambda: watched.book.find(col(Book.title) == "t0"), watched.book.explain(col(Book.title) == "t0").round_trips),
-        (lambda: watched.book.count(col(Book.title) == "t0"), 1),
-        (lambda: watched.book.exists(col(Book.isbn) == "b0"), 1),
-        # Where the store itself sorts or adds up, another statement may look first whether the cap allows it.
-        (lambda: watched.book.aggregate(count(), col(Book.author_id) == 1), 2),
-        (lambda: watched.book.get("b0", load=(Book.author,)), 2),
-        (lambda: watched.copy.get(("b0", 1), load=(Copy.book, Book.author)), 3),
-        # Where names and records come one after the other, each of the two levels waits twice.
-        (lambda: watched.author.find(everything(), load=(Author.books,), limit=5), 4),
-    ]
-    for read, most in reads:
-        with _trips(place) as counted:
-            read()
-        assert 1 <= counted[0] <= most
-
-
-def test_writes_wait_twice_at_most(watched: Library, place: Place) -> None:
-    book = watched.book.get("b0")
-    writes: list[tuple[Callable[[], object], int]] = [
-        (lambda: watched.book.create(Book(isbn="b9", title="t", author_id=1)), 2),
-        (lambda: watched.book.save(book), 2),
-        (lambda: watched.book.update("b1", col(Book.pages).to(3)), 3),
-        (lambda: watched.book.increment("b1", Book.pages), 3),
-    ]
-    for write, most in writes:
-        with _trips(place) as counted:
-            write()
-        assert 1 <= counted[0] <= most
-
-
-def test_a_transaction_waits_for_its_reads_and_one_commit(cloud: Cloud, place: Place) -> None:
-    for resource in ("cores", "ram", "disk"):
-        cloud.quota.create(Quota(project="p", resource=resource))
-    with _trips(place) as counted, cloud.transaction() as tx:
-        for resource in ("cores", "ram"):
-            quota = tx.quota.get(("p", resource))
-            quota.used += 1
-            tx.quota.save(quota)
-        tx.quota.get(("p", "disk"))
-        assert [call.round_trips for call in place.calls] == [1, 1, 1]
-        place.calls.clear()
-    # A key-value store needs two; a database in SQL begins, looks at the epoch, says each change, and commits.
-    assert counted[0] <= 3 + 3
