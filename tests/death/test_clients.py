@@ -1,4 +1,4 @@
-"""A program is killed by SIGKILL between any two requests or writes to a file: a fresh one finds all of a write or none.
+"""A program is killed by SIGKILL between any two requests, or writes to a file: the next one finds all or nothing.
 
 What is left over would show in three ways: a fresh program finds something else than before or after; a record is not
 found on every way that leads to it (consistency.py), or a key-value store holds what no record accounts for

@@ -163,8 +163,7 @@ def test_what_a_broken_write_answers_is_true_and_as_documented(kind: str, write:
     with scene(kind, tmp_path) as made:
         found = [play(made, write, moment, others) for moment, others in CASES]
         made.sound()
-    print(f"| {kind} | {write} | {' | '.join(found)} |")
-    assert found == documented(kind, write)
+    assert found == documented(kind, write), f"| {kind} | {write} | {' | '.join(found)} |"
 
 
 @pytest.mark.slow
