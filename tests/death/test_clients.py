@@ -24,16 +24,14 @@ from manystore.testing.steps import STEPS, Contents, Plant
 from . import spaces
 from .conftest import KINDS
 
-SAMPLE = 6  # deaths a write in an ordinary run; in a soak, all that there are
+SAMPLE = 4  # deaths a write in an ordinary run; in a soak, all that there are
 Point = Any  # where a program dies
 Kill = Callable[[Point], bool]
 
 
 def sampled(points: Sequence[Point], number: int = SAMPLE) -> list[Point]:
-    """Give some points from the first to the last."""
-    if len(points) <= number:
-        return list(points)
-    return [points[round(place * (len(points) - 1) / (number - 1))] for place in range(number)]
+    """Give some points, evenly from between the first and the last."""
+    return [points[int((place + 0.5) * len(points) / number)] for place in range(min(number, len(points)))]
 
 
 def sound(place: provision.Place, plant: Plant) -> None:
