@@ -65,7 +65,10 @@ class Values(msgspec.Struct, gc=False):
 
 
 class Page(msgspec.Struct, gc=False):
-    """What scan gives. values: of the records that the names lead to, or empty when nothing was to be followed."""
+    """What scan gives. values: of the records that the names lead to, or empty when nothing was to be followed.
+
+    trips: how often the store was waited for.
+    """
 
     names: list[str]
     values: list[bytes | None]

@@ -1,0 +1,115 @@
+"""Splitting a bucket that is full, and taking away one that is empty.
+
+First the bucket is frozen, so that its entries stay while they move. Then the upper ones move to a new bucket, one step
+a bucket; each step leaves every entry in exactly one bucket, and the last one opens it again. A splitter that dies
+leaves a frozen bucket behind, from which anybody goes on: each step requires the version that the one before made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .buckets import Bucket, Buckets, Directory, named, state, state_of
+from .multiread import Node
+
+FULL = 600  # entries at which a bucket is split
+_PIECE = 400  # entries that a bucket has after it at most
+_FULL_BYTES, _PIECE_BYTES = 250_000, 150_000  # a step that moves a piece names each of its entries twice
+_LOOKS = 8  # at a frozen bucket, before its splitter is taken for dead
+_PAUSE = 0.004
+
+
+def is_full(count: int, name: str) -> bool:
+    """Tell whether a bucket is to be split, by the number of its entries and one of their names."""
+    return count > FULL or count * len(name.encode()) > _FULL_BYTES
+
+
+def pieces(names: Sequence[str]) -> list[list[str]]:
+    """Cut sorted entries into pieces of about one size."""
+    number = -(-len(names) // _PIECE)
+    most = -(-len(names) // max(1, number))
+    made: list[list[str]] = []
+    weight = 0
+    for name in names:
+        weight += len(name.encode())
+        if not made or len(made[-1]) >= most or weight > _PIECE_BYTES:
+            made.append([])
+            weight = len(name.encode())
+        made[-1].append(name)
+    return made
+
+
+def boundary(below: str, above: str) -> str:
+    """Give the shortest beginning of a name that lies above another."""
+    length = 1
+    while above[:length] <= below:
+        length += 1
+    return above[:length]
+
+
+def split(buckets: Buckets, space: str, bucket: Bucket, node: Node) -> None:
+    """Split a bucket as it was read, or go on with a split that was begun. Whoever is faster, it is looked at again."""
+    link, (value, version, _) = buckets.link, node
+    is_frozen, following = state_of(value)
+    buckets.forget(space)
+    if not is_frozen:
+        step = link.step()
+        step.put(bucket.path, state(following, frozen=True), version)
+        if link.tidy(step) is not None:
+            return
+        version += 1
+    names = link.read((), (bucket.path,)).lists[0]
+    if names is None:
+        return
+    cut = pieces(sorted(names))
+    for place in range(len(cut) - 1, 0, -1):
+        piece = cut[place]
+        made = named(boundary(cut[place - 1][-1], piece[0]))
+        path = f"{buckets.nodes.space(space)}/{made}"
+        step = link.step()
+        # First, so that a splitter who was overtaken is told by the version, whatever else has changed.
+        step.put(bucket.path, state(made, frozen=place > 1), version)
+        step.create(path, state(following))
+        for name in piece:
+            step.delete(f"{bucket.path}/{name}")
+            step.create(f"{path}/{name}")
+        if link.tidy(step) is not None:
+            return
+        following, version = made, version + 1
+    if len(cut) < 2:
+        step = link.step()
+        step.put(bucket.path, state(following), version)
+        link.tidy(step)
+
+
+def go_on(buckets: Buckets, space: str, bucket: Bucket, node: Node) -> None:
+    """Wait until a frozen bucket is open again; when nothing moves there for a while, do what its splitter left."""
+    for look in range(_LOOKS):
+        buckets.wait(_PAUSE * (look + 1))
+        (now,) = buckets.look([bucket])
+        if now is None or now[1] != node[1]:
+            buckets.forget(space)
+            return
+    split(buckets, space, bucket, node)
+
+
+def take_away(buckets: Buckets, space: str, directory: Directory, bucket: Bucket) -> None:
+    """Delete a bucket that seems empty; the one before it then reaches as far as it did."""
+    place = directory.buckets.index(bucket)
+    if place == 0:
+        return
+    before = directory.buckets[place - 1]
+    earlier, node = buckets.look([before, bucket])
+    if node is not None and node[2] > 0:
+        bucket.count = node[2]
+        return
+    if earlier is None or node is None:
+        return
+    (is_frozen, following), (is_frozen_too, after) = state_of(earlier[0]), state_of(node[0])
+    if is_frozen or is_frozen_too or following != bucket.name:
+        return
+    step = buckets.link.step()
+    step.put(before.path, state(after), earlier[1])
+    step.delete(bucket.path, node[1])  # refused while it has an entry
+    buckets.link.tidy(step)
+    buckets.forget(space)

@@ -1,0 +1,5 @@
+"""The suite on zookeeper."""
+
+from manystore.testing.suite import *  # noqa: F403
+
+STORE = "zookeeper:"

@@ -1,0 +1,1 @@
+"""Only what manystore uses of kazoo, which brings no types of its own."""
