@@ -62,11 +62,12 @@ def row_dumper(
     return _compile(lines, text=text)
 
 
-def _twin() -> type[msgspec.Struct]:
+def _twin(*, forbid_unknown_fields: bool = False) -> type[msgspec.Struct]:
     # A Struct beats a dict, and beats the dataclass itself, both ways.
     members: list[tuple[str, Any]] = [("r", str), ("p", str | None), ("n", int)]
     members += [(name, datetime | None if name in TIMES else Any) for name in FIELDS]
-    return msgspec.defstruct("Twin", members, rename={"r": "_revision", "p": "_previous", "n": "_version"})
+    rename = {"r": "_revision", "p": "_previous", "n": "_version"}
+    return msgspec.defstruct("Twin", members, rename=rename, forbid_unknown_fields=forbid_unknown_fields)
 
 
 def json_decoder() -> Callable[[bytes], Instance]:
@@ -85,9 +86,11 @@ def json_encoder() -> Callable[[Instance, str, str | None], bytes]:
 
 
 def watcher() -> tuple[Callable[[bytes], Any], Callable[[Any], tuple[Any, ...]]]:
-    """Make look(json), which reads only what a record's entries and claim are made of, and shown(of it or a record)."""
-    members = [(name, datetime | None if name in TIMES else Any) for name in WATCHED]
-    look = msgspec.json.Decoder(msgspec.defstruct("Watched", members)).decode
+    """Make look(json), which refuses fields that are not the program's, and shown(of it or a record).
+
+    What a save does not know it must not lose, so that all of the stored record is looked at; no benchmark has such.
+    """
+    look = msgspec.json.Decoder(_twin(forbid_unknown_fields=True)).decode
     return look, attrgetter(*WATCHED)
 
 
