@@ -73,6 +73,7 @@ class Mapper:
         self.updated = model.stamped("updated")
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
         self.scope: FieldSpec | None = model.scope
+        self._shares_values = any(spec.type.kind == "json" for spec in model.fields)
         self._check_entries = check_entries(collection)
         # Only text and bytes of no or great length can make an entry too long; all else has a width.
         self._weighed = frozenset(_of_any_length(collection) if self._check_entries is not None else ())
@@ -122,6 +123,10 @@ class Mapper:
             for name, value in sets.items():
                 object.__setattr__(changed, name, value)
             self._check_entries(self.codec.bind(changed))
+
+    def own(self, record: Any) -> Any:
+        """Give a copy where bound values are the record's own, as JSON's may be; None where they cannot change."""
+        return self.codec.copy(record) if self._shares_values else None
 
     def insert(self, record: Any) -> Insert:
         """Make the change that stores a new record."""
