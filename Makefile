@@ -10,10 +10,10 @@ UV := uv==0.13.9
 TYPED := src $(wildcard tests/typing)
 SPELLED := $(wildcard *.md benchmarks docs examples src tests)
 STATIC := pyright mypy lint format imports spelling
-QUICK := not slow and not soak and not cluster and not server
+QUICK := not slow and not soak and not cluster and not server and not alone
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv servers demo check test soak bench coverage fmt lock clean $(STATIC) quick-tests
+.PHONY: help .venv servers alone demo check test soak bench coverage matrix fmt lock clean $(STATIC) quick-tests
 
 help:  ## show this list
 	@sed -n 's/^\([a-z.]*\): .*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -81,7 +81,9 @@ check: $(INSTALLED)  ## format, lint, types, layers and the quick tests: under a
 
 test: $(INSTALLED) servers  ## everything but the soak tests, on every store; starts servers of its own
 	@$(MAKE) --no-print-directory -j2 TOGETHER=yes $(STATIC)
-	@$(BIN)/python -m pytest -n auto -m 'not soak'; tests=$$?; $(call verdict,$(STATIC)); exit $$tests
+	@$(MAKE) --no-print-directory TOGETHER=yes alone
+	@$(BIN)/python -m pytest -n auto -m 'not soak and not alone'; tests=$$?; \
+		$(call verdict,$(STATIC) alone); exit $$tests
 
 soak: $(INSTALLED) servers  ## the tests that run for minutes
 	$(BIN)/python -m pytest -m soak
@@ -89,12 +91,22 @@ soak: $(INSTALLED) servers  ## the tests that run for minutes
 coverage: $(INSTALLED) servers  ## which branches the tests never take
 	$(BIN)/python -m pytest -n auto -m 'not soak' --cov --cov-report=term-missing:skip-covered
 
+matrix: $(INSTALLED) servers  ## run the suite on every store and write docs/support-matrix.md
+	@mkdir -p .check
+	$(BIN)/python -m pytest -q -n auto -p manystore.testing.outcomes --outcomes .check/outcomes.json tests/stores \
+		-m 'not soak' --ignore tests/stores/test_machine.py
+	$(BIN)/python -m manystore.testing.matrix .check/outcomes.json docs/support-matrix.md
+
 fmt: $(INSTALLED)  ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 quick-tests: $(INSTALLED)
 	$(call step,$(BIN)/python -m pytest -q -n auto -m '$(QUICK)')
+
+# What measures time has the machine to itself.
+alone: $(INSTALLED)
+	$(call step,$(BIN)/python -m pytest -q -m alone tests/architecture)
 
 format: $(INSTALLED)
 	$(call step,$(BIN)/ruff format --diff .)

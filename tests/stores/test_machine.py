@@ -6,9 +6,8 @@ import pytest
 
 from manystore.testing import machine, provision
 
-# Two schemes of one server are one store to the histories.
-STORES = ("memory:", "sqlite:", "postgresql:", "mariadb:")
-SERVERLESS = tuple(url for url in STORES if url[:-1] not in provision.SERVERS)
+STORES = provision.bare_urls()
+SERVERLESS = tuple(url for url in STORES if not provision.needs_server(url))
 SOAK_STEPS = int(os.environ.get("SOAK_STEPS", "200000"))
 
 

@@ -118,7 +118,7 @@ def any_history(draw):
     return operations
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(any_history())
 def test_it_decides_as_the_definition_does(history):
     assert (explanation(history) is not None) == can_be_explained(history)

@@ -12,7 +12,10 @@ import click
 from ..errors import ManystoreError
 
 # verb -> what its line in the help says; the verb is the function of that name in the file of that name.
-_VERBS = {"nova": "The flagship: the data layer of a compute cloud's control plane."}
+_VERBS = {
+    "conform": "Run the conformance suite on a store.",
+    "nova": "The flagship: the data layer of a compute cloud's control plane.",
+}
 
 
 class Verbs(click.Group):

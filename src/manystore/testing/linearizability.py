@@ -74,6 +74,9 @@ class Unknown:
     def __repr__(self) -> str:
         return "UNKNOWN"
 
+    def __reduce__(self) -> str:
+        return "UNKNOWN"  # the one that there is, in whatever process
+
 
 UNKNOWN = Unknown()
 
@@ -189,11 +192,14 @@ class _Search:
 
 
 class Recorder:
-    """Writes down what threads do, on one clock that ticks with each call and each answer."""
+    """Writes down what threads do, on one clock that ticks with each call and each answer.
 
-    def __init__(self) -> None:
+    clock: one that other processes have as well (time.monotonic_ns), when their histories are to be joined to this one.
+    """
+
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
         self._lock = Lock()
-        self._ticks = itertools.count(1)
+        self._clock = clock or itertools.count(1).__next__
         self._done: list[Operation] = []
 
     def run(self, action: Action, act: Callable[[], Any]) -> Any:
@@ -208,7 +214,7 @@ class Recorder:
         except OutcomeUnknown:
             answer = UNKNOWN
         with self._lock:
-            self._done.append(Operation(action, answer, called, next(self._ticks)))
+            self._done.append(Operation(action, answer, called, self._clock()))
         return answer
 
     @property
@@ -219,4 +225,4 @@ class Recorder:
 
     def _tick(self) -> int:
         with self._lock:
-            return next(self._ticks)
+            return self._clock()

@@ -50,6 +50,9 @@ class Fault:
         self.stage = Stage.ARMED
         self.victim: int | None = None
         self.is_released = False
+        self.meanwhile: Callable[[], object] | None = None
+        """What others do once the server has lost the line, before the client knows."""
+        self._giving_way = threading.Lock()
         self.changed = threading.Condition()
 
     @property
@@ -76,6 +79,12 @@ class Fault:
         with self.changed:
             self.victim = pid
             self.changed.notify_all()
+
+    def give_way(self) -> None:
+        """Let others do what they are to do meanwhile, once."""
+        with self._giving_way:  # who comes second waits until they are done
+            then, self.meanwhile = self.meanwhile or (lambda: None), None
+            then()
 
     def reach(self, stage: Stage) -> None:
         """Note how far it is."""
@@ -335,6 +344,7 @@ class Line:
 
     def _hold(self, fault: Fault, rest: bytes) -> None:
         kept = [rest]
+        fault.give_way()
         if not fault.stays:
             _shut(self.client, socket.SHUT_WR)  # it may send the rest of its request
         is_whole = False
@@ -377,8 +387,12 @@ class Line:
             kill(fault.victim)
 
     def _end(self, fault: Fault) -> None:
-        self.cut()
-        fault.reach(Stage.DONE)
+        _shut(self.server, socket.SHUT_RDWR)  # it lets go of what it keeps for the client
+        try:
+            fault.give_way()
+        finally:
+            self.cut()
+            fault.reach(Stage.DONE)
 
 
 def _shut(end: socket.socket, how: Any) -> None:

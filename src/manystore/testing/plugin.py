@@ -18,6 +18,7 @@ from manystore.testing import provision
 from manystore.testing.models import Cloud, Library, Samples
 
 DEFAULT_STORE = "memory:"
+SUITE = "manystore.testing.suite.test_"
 pytest.register_assert_rewrite("manystore.testing.suite")
 # A loaded machine makes slow examples, not wrong ones; the same seeds every time, so that a failure can be repeated.
 settings.register_profile(
@@ -46,13 +47,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Turn needs(...) into strict expected failures: a gap that healed, or was never one, is news."""
     for item in items:
-        if "place" in getattr(item, "fixturenames", ()) and _url(item).partition(":")[0] in provision.SERVERS:
+        # They travel with the report: outcomes.py makes the support matrix of them.
+        module = getattr(getattr(item, "function", None), "__module__", "")
+        if module.startswith(SUITE):
+            item.user_properties += [("store", _url(item).partition(":")[0]), ("area", module[len(SUITE) :])]
+        if "place" in getattr(item, "fixturenames", ()) and provision.needs_server(_url(item)):
             item.add_marker("server")
         for mark in item.iter_markers("needs"):
             capabilities = known()[_url(item).partition(":")[0]].load().capabilities
             stated = {f.name for f in msgspec.structs.fields(capabilities)}
             assert stated.issuperset(mark.args), f"{item.nodeid}: no such capability as {mark.args}"
             if lacking := [name for name in mark.args if not getattr(capabilities, name)]:
+                item.user_properties.append(("gap", ", ".join(lacking)))
                 item.add_marker(pytest.mark.xfail(reason=f"the store is not {', '.join(lacking)}", strict=True))
 
 

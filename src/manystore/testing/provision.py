@@ -23,7 +23,7 @@ from manystore import Call, Database
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import ReplaceCatalog
-from manystore.store.registry import open_store
+from manystore.store.registry import known, open_store
 from manystore.store.url import parse_url
 from manystore.testing import servers
 from manystore.testing.network import Proxy
@@ -121,6 +121,22 @@ def server_url(url: str) -> str:
     if scheme in SERVERS:
         return f"{scheme}:{servers.url(SERVERS[scheme]).partition(':')[2]}"
     return url
+
+
+def bare_urls() -> tuple[str, ...]:
+    """Give one bare URL for each store that is installed and has places here; schemes of one class are one store."""
+    chosen: dict[str, str] = {}
+    for scheme, point in sorted(known().items()):
+        has_own_place = scheme in SCHEMES or scheme in servers.KINDS
+        if scheme in SCHEMES or scheme in SERVERS:
+            store = f"{point.module}:{point.attr}"
+            chosen[store] = scheme if has_own_place else chosen.get(store, scheme)
+    return tuple(sorted(f"{scheme}:" for scheme in chosen.values()))
+
+
+def needs_server(url: str) -> bool:
+    """Say whether a place on the store of a URL is on a server."""
+    return url.partition(":")[0] in SERVERS
 
 
 @cache

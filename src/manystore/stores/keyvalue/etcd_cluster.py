@@ -19,7 +19,7 @@ import msgspec
 from ...errors import Closed
 from ...store.protocol import Wait
 from .etcd_messages import METHODS, Authenticate, Message
-from .etcd_translate import judge
+from .etcd_translate import has_timed_out, judge
 from .outcome import Broken
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
@@ -130,12 +130,15 @@ class Cluster:
         seconds = self._slice(self.timeout, once=False)
         answers: list[Message | None] = []
         with FORK:
-            call = self._member(place).calls[verb].future
+            member = self._member(place)
+            call = member.calls[verb].future
             sent = [_open(call, request, seconds, metadata) for request in requests]
             for future in sent:
                 try:
                     answers.append(future.result())
-                except (grpc.RpcError, grpc.FutureCancelledError):
+                except (grpc.RpcError, grpc.FutureCancelledError) as error:
+                    if isinstance(error, grpc.RpcError) and has_timed_out(error):
+                        self._leave(place, member)
                     answers.append(None)
         pairs = zip(requests, answers, strict=True)
         return [self.ask(verb, request) if answer is None else answer for request, answer in pairs]
@@ -153,7 +156,13 @@ class Cluster:
 
     def _call(self, place: int, verb: str, request: Message, seconds: float, metadata: Metadata) -> Message:
         with FORK:
-            return _open(self._member(place).calls[verb], request, seconds, metadata)
+            member = self._member(place)
+            try:
+                return _open(member.calls[verb], request, seconds, metadata)
+            except grpc.RpcError as error:
+                if has_timed_out(error):
+                    self._leave(place, member)
+                raise
 
     def _slice(self, left: float, *, once: bool) -> float:
         """Give the seconds for one try: time must be left for other members, and to find out about a commit."""
@@ -175,6 +184,15 @@ class Cluster:
             if (member := self._members[place]) is None:
                 member = self._members[place] = Member(self._settings.hosts[place], self._settings)
             return member
+
+    def _leave(self, place: int, member: Member) -> None:
+        """Have the next call open a new connection: where nothing comes through, TCP does not say so for minutes.
+
+        Calls of other threads that are under way on the old one go on; it is closed when the last of them has ended.
+        """
+        with self._lock:
+            if self._members[place] is member:
+                self._members[place] = None
 
     def _move_on(self, place: int) -> None:
         if self._current == place:  # otherwise another thread has moved on already

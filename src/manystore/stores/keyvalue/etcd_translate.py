@@ -111,6 +111,11 @@ BY_CODE = {
 _OTHER = Verdict(StoreError, "etcd failed", is_open=True)
 
 
+def has_timed_out(error: grpc.RpcError) -> bool:
+    """Say whether a call ended since no answer came in its time."""
+    return isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 def judge(error: grpc.RpcError) -> Verdict:
     """Give the verdict on a failed call."""
     code = error.code() if isinstance(error, grpc.Call) else None

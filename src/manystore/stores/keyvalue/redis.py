@@ -120,34 +120,6 @@ class Redis:
         """Close every connection."""
         self._connections.close()
 
-    def examine(self) -> None:
-        """Raise NotADatabase when something that is not ours stands where the database would be."""
-        keyspace = self._keyspace
-        if self._is_made():
-            return
-        cursor = b"0"
-        while True:
-            request = packed(b"SCAN", cursor, b"MATCH", keyspace.start + b"*", b"COUNT", b"1000")
-            cursor, found = self._exchange.ask(request, 1)[0]
-            if found:
-                if self._is_made():  # by somebody else, meanwhile
-                    return
-                raise NotADatabase(f"there are keys under {keyspace.start.decode()}, but no catalog")
-            if cursor == b"0":
-                return
-
-    def _is_made(self) -> bool:
-        keyspace = self._keyspace
-        kind = self._exchange.ask(packed(b"TYPE", keyspace.catalog), 1)[0]
-        if kind == b"none":
-            return False
-        if kind == b"hash":
-            request = packed(b"HMGET", keyspace.catalog, CATALOG[1].encode(), b"epoch")
-            catalog, epoch = self._exchange.ask(request, 1)[0]
-            if catalog is not None and epoch and epoch_of(catalog) == epoch.decode():
-                return True
-        raise NotADatabase(f"{keyspace.catalog.decode()} holds no catalog of manystore's")
-
 
 def _text(epoch: bytes | None) -> str:
     return "" if epoch is None else epoch.decode()
@@ -193,13 +165,40 @@ class RedisStore(KeyValueStore):
         way = Slot(addresses, key_slot(keyspace.catalog), connections) if is_cluster else OneServer(addresses[0])
         replicas = _whole(url, "replicas", 0)
         exchange = Exchange(connections, way, patience=timeout, replicas=replicas, wait=wait)
-        kv = Redis(exchange, keyspace, connections)
         try:
-            kv.examine()
+            _examine(exchange, keyspace)
         except BaseException:
-            kv.close()
+            connections.close()
             raise
-        return cls(kv, wait=wait)
+        return cls(Redis(exchange, keyspace, connections), wait=wait)
+
+
+def _examine(exchange: Exchange, keyspace: Keyspace) -> None:
+    """Raise NotADatabase when something that is not ours stands where the database would be."""
+    if _is_made(exchange, keyspace):
+        return
+    cursor = b"0"
+    while True:
+        request = packed(b"SCAN", cursor, b"MATCH", keyspace.start + b"*", b"COUNT", b"1000")
+        cursor, found = exchange.ask(request, 1)[0]
+        if found:
+            if _is_made(exchange, keyspace):  # by somebody else, meanwhile
+                return
+            raise NotADatabase(f"there are keys under {keyspace.start.decode()}, but no catalog")
+        if cursor == b"0":
+            return
+
+
+def _is_made(exchange: Exchange, keyspace: Keyspace) -> bool:
+    kind = exchange.ask(packed(b"TYPE", keyspace.catalog), 1)[0]
+    if kind == b"none":
+        return False
+    if kind == b"hash":
+        request = packed(b"HMGET", keyspace.catalog, CATALOG[1].encode(), b"epoch")
+        catalog, epoch = exchange.ask(request, 1)[0]
+        if catalog is not None and epoch and epoch_of(catalog) == epoch.decode():
+            return True
+    raise NotADatabase(f"{keyspace.catalog.decode()} holds no catalog of manystore's")
 
 
 def _seconds(url: StoreURL, name: str, default: float) -> float:

@@ -90,6 +90,11 @@ class Dialect(ABC):
     def live_index(self, name: str, table: Table, columns: Sequence[Column[Any]], flag: Column[Any]) -> TableIndex:
         """Make the index of a unique among the live."""
 
+    def index(self, name: str, terms: Sequence[ColumnElement[Any]], columns: Sequence[Column[Any]]) -> TableIndex:
+        """Make an index of terms, which are columns, some of them descending."""
+        del columns
+        return TableIndex(name, *terms)
+
     # -- expressions --
 
     def ordered(self, column: ColumnElement[Any], *, descending: bool, optional: bool) -> ColumnElement[Any]:

@@ -67,7 +67,8 @@ class Hope:
             return
         width = len(batch[0].values) + 1
         for text, bound in mutation.insert_many(batch):
-            self._add((text, bound), "changed", len(bound) if isinstance(bound, list) else len(bound) // width)
+            number = len(bound) if bound.__class__ is list else len(bound) // width
+            self._add((text, bound), "changed", number)
 
     def _look(self, changes: Sequence[Change]) -> None:
         """Look, after all changes, at what they refer to, and that nobody refers to what is gone."""

@@ -31,7 +31,7 @@ _LOCK_TIMEOUT = 2  # s
 
 
 class _Cursor(pymysql.cursors.Cursor):
-    def run(self, text: str, bound: Sequence[Any]) -> _Cursor:
+    def run(self, text: str, bound: tuple[Any, ...]) -> _Cursor:
         self.execute(text, bound)
         return self
 
@@ -51,8 +51,9 @@ class ServerConnection(Connection):
 
     def send(self, batch: Sequence[Bound]) -> list[Answer]:
         """Run all statements with one wait: as one text of several statements."""
-        cursor, escape = self._cursor, self.raw.escape
-        cursor.execute("; ".join([text % tuple(map(escape, bound)) for text, bound in batch]))
+        cursor: Any = self._cursor
+        escape: Any = self.raw.escape
+        cursor.execute("; ".join([text % tuple([escape(value) for value in bound]) for text, bound in batch]))
         answers: list[Answer] = [(cursor.rowcount, cursor.fetchall())]
         while cursor.nextset():
             answers.append((cursor.rowcount, cursor.fetchall()))

@@ -48,6 +48,7 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
 _DATETIME = Form(dump=lambda text: f"{text[:10]} {text[11:26]}", load=lambda text: text + "Z")
 
 
+_KEY_BYTES = 3072
 # More than a whole record by the portable limit; the buffer has to hold 15 of them.
 _SORTING = "SET STATEMENT max_sort_length = 1000000, sort_buffer_size = 16777216 FOR "
 
@@ -103,6 +104,19 @@ class MySQL(Dialect):
         del flag
         return TableIndex(name, *columns, table.c[_LIVE], unique=True)
 
+    def index(self, name: str, terms: Sequence[ColumnElement[Any]], columns: Sequence[Column[Any]]) -> TableIndex:
+        """Make an index; of one that may be too wide, only the beginnings of the widest columns.
+
+        That is no matter of what is found: the server looks at the rows, and an order is asked for in any case.
+        """
+        widths = {column.name: _width(column.type) for column in columns}
+        lengths: dict[str, int] = {}
+        while sum(widths.values()) > _KEY_BYTES:
+            widest = max(widths, key=lambda name: widths[name])
+            widths[widest] //= 2
+            lengths[widest] = widths[widest] // 4
+        return TableIndex(name, *columns, mysql_length=lengths) if lengths else TableIndex(name, *terms)
+
     def sorting(self, columns: Sequence[ColumnElement[Any]]) -> str:
         """Let the whole of a long text count in an order: without this only its first 1,024 bytes do."""
         is_long = any(isinstance(column.type, (LONGTEXT, LONGBLOB)) for column in columns)
@@ -148,6 +162,13 @@ class MySQL(Dialect):
     def translate(self, error: Exception, *, writing: bool = False) -> ManystoreError:
         """Give the error to raise."""
         return translate(error, writing=writing)
+
+
+def _width(kind: TypeEngine[Any]) -> int:
+    """Give the most bytes that a column takes of an index's entry."""
+    if isinstance(kind, VARCHAR):
+        return 2 + (kind.length or 0) * (1 if kind.charset == "ascii" else 4)
+    return 2 + (kind.length or 0) if isinstance(kind, VARBINARY) else 40
 
 
 # -- errors: what the servers' numbers become --

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.generators import execute
@@ -126,7 +126,7 @@ class Server(Connections):
         raw.prepared_max = _PREPARED
         raw.adapters.register_dumper(int, Int8Dumper)
         try:
-            found = raw.execute(self._setup)
+            found: Any = cast("Any", raw).execute(self._setup)
             while found.nextset():
                 pass
             return ServerConnection(raw, (raw.info.backend_pid, found.fetchall()[0][0]))

@@ -91,11 +91,18 @@ class Reading:
 
     def _records(self, call: _Call) -> Read:
         limit, cap = call.limit, call.cap
-        if cap is not None and self._selects.presorted:
+        if cap is None:
+            rows = call.rows("plain", limit)
+        elif self._selects.presorted:
             rows = self._presorted(call, cap)
+        elif self.plan.residual is None and limit is None and call.is_first:
+            rows = call.rows("plain", cap + 1)  # what is found is what the access yields
+            if len(rows) > cap:
+                raise TooManyExamined(self.plan.collection.model, cap)
+        elif self.is_marked:
+            rows = call.probed(limit, cap)
         else:
-            if cap is not None:
-                call.check_cap(cap)  # before a limit can be filled, all that the access yields must be sorted
+            call.check_cap(cap)  # before a limit can be filled, all that the access yields must be sorted
             rows = call.rows("plain", limit)
         if not rows and not self.is_marked:
             call.confirm()
@@ -203,14 +210,30 @@ class _Call:
         self._sizes: Sizes = operands.lists(self._pool, values)
         self._endless: frozenset[int] = operands.ends(self._pool, values)
 
+    @property
+    def is_first(self) -> bool:
+        """Tell whether no cursor has been given."""
+        return self._after is None
+
     def rows(self, form: Form, limit: int | None, cap: int | None = None) -> list[Row]:
         """Run one of the plan's statements. cap: the limit of its inner SELECT, where it has one."""
+        rows = self._run(form, limit, cap)
+        return unmarked(rows)[0] if self._marked and form != "probe" else rows
+
+    def probed(self, limit: int | None, cap: int) -> list[Row]:
+        """Run the plan's statement and count, in the same trip, what the access yields; raise TooManyExamined."""
+        rows, mark = unmarked(self._run("probed", cap + 1 if limit is None else limit, cap + 1))
+        self.examined = mark[-1]
+        if self.examined > cap:
+            raise TooManyExamined(self._reading.plan.collection.model, cap)
+        return rows
+
+    def _run(self, form: Form, limit: int | None, cap: int | None) -> list[Row]:
         self.trips += self._each
         reading = self._reading
         statement = reading.statement(Shape(form, limit is not None, self._sizes, self._endless, self._after))
         bound = statement.bind([self.epoch, limit, cap, *self._pool])
-        rows = reading.reader.rows(statement.text, bound, self.epoch)
-        return unmarked(rows) if self._marked and form != "probe" else rows
+        return reading.reader.rows(statement.text, bound, self.epoch)
 
     def prove(self, epoch: str | None) -> None:
         """Compare the epoch that came with an answer."""
@@ -230,15 +253,15 @@ class _Call:
         self._reading.reader.confirm(self.epoch)
 
 
-def unmarked(rows: list[Row]) -> list[Row]:
+def unmarked(rows: list[Row]) -> tuple[list[Row], Row]:
     """Take the mark of the epoch, a row without a revision, out of an answer; raise EpochChanged where it is not."""
     if rows and rows[-1][-2] is None:
-        rows.pop()
-        return rows
-    records = [row for row in rows if row[-2] is not None]  # the arms of a UNION have no order among themselves
-    if len(records) == len(rows):
+        mark = rows.pop()
+        return rows, mark
+    marks = [row for row in rows if row[-2] is None]  # the arms of a UNION have no order among themselves
+    if not marks:
         raise changed()
-    return records
+    return [row for row in rows if row[-2] is not None], marks[0]
 
 
 def _most(access: Access) -> Most | None:

@@ -37,9 +37,10 @@ from .condition import (
 from .dialect import Clause, Statement, parameter
 from .tables import REVISION, VERSION, Layout
 
-Form: TypeAlias = Literal["plain", "capped", "probe", "point"]
+Form: TypeAlias = Literal["plain", "capped", "probe", "probed", "point"]
 _ZERO: ColumnElement[Any] = literal_column("0")
 _ONE: ColumnElement[Any] = literal_column("1")
+_NULL: ColumnElement[Any] = literal_column("NULL")
 _ENDLESS = 2**63 - 1
 
 
@@ -47,8 +48,9 @@ _ENDLESS = 2**63 - 1
 class Shape:
     """What of the operands changes a statement's text. sizes: of each `in`; endless: prefixes without an end.
 
-    form: plain: all that matches; capped: only what the access yields up to the cap; probe: how much that is; point:
-    one row at most, and where answers are marked, one in any case, of nothing if there is no record.
+    form: plain: all that matches; capped: only what the access yields up to the cap; probe: how much that is; probed:
+    both, all that matches and in the mark how much that is; point: one row at most, and where answers are marked, one
+    in any case, of nothing if there is no record.
     """
 
     form: Form
@@ -174,14 +176,17 @@ class Selects:
             built = built.order_by(*self._order_by(self.plan.order, columns))
         if shape.limited:
             built = built.limit(parameter("limit"))
-        return self._with_mark(built, limited=shape.limited) if self.marked else built
+        return self._with_mark(built, shape) if self.marked else built
 
-    def _with_mark(self, built: Any, *, limited: bool) -> Executable:
-        if not limited and not self._is_point and not self.dialect.ordered_subqueries:
+    def _with_mark(self, built: Any, shape: Shape) -> Executable:
+        if not shape.limited and not self._is_point and not self.dialect.ordered_subqueries:
             # In an arm of a UNION the order counts only under a limit.
             built = built.limit(literal_column(str(_ENDLESS)))
-        mark: Any = select(*(literal_column("NULL") for _ in self._outputs(self.table))).select_from(self._catalog)
-        return union_all(built, mark.where(self._believed_of(self._catalog)))
+        last: ColumnElement[Any] = self._yielded(shape) if shape.form == "probed" else _NULL
+        nothing = [_NULL for _ in self._outputs(self.table)][1:]
+        mark: Any = select(*nothing, last).select_from(self._catalog)
+        marked: Executable = union_all(built, mark.where(self._believed_of(self._catalog)))
+        return marked
 
     def _believed_of(self, catalog: Table) -> Clause:
         return catalog.c.epoch == parameter("epoch")
@@ -204,14 +209,17 @@ class Selects:
 
     def _probe(self, shape: Shape) -> Executable:
         """Select the epoch, and how many records the access yields, counted as far as the pool's cap."""
+        return select(self._epoch, self._yielded(shape))
+
+    def _yielded(self, shape: Shape) -> ColumnElement[Any]:
         inner: Any = (
             select(_ONE.label("one"))
             .select_from(self.table)
             .where(self._wanted(self._access, shape))
             .limit(parameter("cap"))
         )
-        number = select(func.count()).select_from(inner.subquery("examined")).scalar_subquery()
-        return select(self._epoch, number)
+        counted: ColumnElement[Any] = select(func.count()).select_from(inner.subquery("examined")).scalar_subquery()
+        return counted
 
     def _count(self, shape: Shape) -> Executable:
         if shape.form == "plain":

@@ -185,7 +185,8 @@ class Files(Connections):
 
     def __init__(self, path: str, *, timeout: float, durable: bool, kept: int) -> None:
         super().__init__(kept)
-        self.path = path
+        # Whole from the beginning: a program that goes to another directory goes on with the same file.
+        self.path = os.path.abspath(path)
         self._timeout = timeout
         self._durable = durable
 
@@ -196,7 +197,7 @@ class Files(Connections):
     def connect(self, *, create: bool = False) -> FileConnection:
         """Open a connection."""
         # Without `rwc` a file that vanished is an error, rather than an empty database made in its place.
-        uri = f"file:{quote(os.path.abspath(self.path))}?mode={'rwc' if create else 'rw'}"
+        uri = f"file:{quote(self.path)}?mode={'rwc' if create else 'rw'}"
         try:
             raw = sqlite3.connect(
                 uri,

@@ -51,7 +51,8 @@ class Step:
         self._changes = changes
         self._named: set[Place] = set()
         self._pointing: set[tuple[str, Values, str, Any]] = set()  # named records that referred to one that goes
-        self._unmade: set[Place] = set()  # what a unique refused: as good as made when references are looked at
+        # What a unique refused: as good as made when references are looked at.
+        self._unmade: dict[Place, Insert | Replace | Patch] = {}
         self._gone: set[Place] = set()  # by a Delete or by on_delete
         self._refused: ManystoreError | None = None
         self.trips = 0
@@ -146,7 +147,8 @@ class Step:
         duplicate = taken(change, mutation, self.ask) if broken else None
         if duplicate is None:
             raise Again  # what stood in the way is there no longer
-        self._unmade.add(self._place(change))
+        if not isinstance(change, Delete):
+            self._unmade[self._place(change)] = change
         self._refused = self._refused or duplicate
 
     def _insert(self, inserts: list[Insert]) -> None:
@@ -211,8 +213,15 @@ class Step:
         return gone
 
     def _pointed(self, place: Place, reference: Reference, key: Values) -> bool:
-        """Tell whether a record that this step names referred to another before, and has not been refused since."""
-        return place not in self._unmade and (*place, reference.field, key[0]) in self._pointing
+        """Tell whether a record that this step names referred to another before, and still does in the end.
+
+        A record that a unique refused to change stands there as it was; what counts is what it would have become.
+        """
+        change = self._unmade.get(place)
+        is_moved = change is not None and not (isinstance(change, Patch) and reference.field not in dict(change.sets))
+        if change is not None and is_moved and (reference, key[0]) not in self._of(change).pointers(change):
+            return False
+        return (*place, reference.field, key[0]) in self._pointing
 
     def _restrict(self, deleted: Sequence[Pair]) -> None:
         """Raise Restricted for a referrer that is left, once on_delete has reached those that this step changed."""

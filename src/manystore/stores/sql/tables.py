@@ -97,7 +97,8 @@ class Layout:
             flags = dict(zip(index.fields, index.descending, strict=True))
             flags |= {name: False for name in collection.key if name not in flags}
             terms = [self._term(table, collection, name, descending=flag) for name, flag in flags.items()]
-            yield TableIndex(index_name(table.name, index.name, index.generation, longest), *terms)
+            columns = [column_of(table, collection, name) for name in flags]
+            yield self.dialect.index(index_name(table.name, index.name, index.generation, longest), terms, columns)
             leading.add(index.fields[0])
         for unique in collection.uniques:
             columns = [column_of(table, collection, name) for name in unique.fields]

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NoReturn
 
 from ...errors import EpochChanged, ManystoreError, NotFound, OutOfBounds, Unavailable, WriteRefused
 from ...store.protocol import Change, Check, Wait, Written
@@ -208,7 +208,7 @@ class Writer:
             self._connections.put(connection)
         return records
 
-    def _give_up(self, connection: Connection, error: Exception, known: Known, *, committing: bool) -> None:
+    def _give_up(self, connection: Connection, error: Exception, known: Known, *, committing: bool) -> NoReturn:
         """Raise what an error of the driver comes to."""
         verdict = self._dialect.verdict(error)
         if verdict == "again":

@@ -161,12 +161,26 @@ class Server:
                 self.crash()
 
     def freeze(self) -> None:
-        """Have it do nothing, its connections staying open, until thaw()."""
-        os.kill(self.pid, signal.SIGSTOP)
+        """Have it do nothing, its children neither and its connections staying open, until thaw()."""
+        self._signal(signal.SIGSTOP)
+        self.until(self._stands_still)  # each thread stops at its own time
 
     def thaw(self) -> None:
         """Let a frozen one go on."""
-        os.kill(self.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, how: signal.Signals) -> None:
+        for pid in self._pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+
+    def _pids(self) -> list[int]:
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
+
+    def _stands_still(self) -> bool:
+        tasks = [task for pid in self._pids() for task in Path(f"/proc/{pid}/task").iterdir()]
+        return all((task / "stat").read_text().rpartition(") ")[2][0] in "TZ" for task in tasks)
 
     def as_user(self) -> dict[str, Any]:
         """Give what Popen needs to run the server's programs as the right user."""

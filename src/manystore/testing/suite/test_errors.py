@@ -26,7 +26,7 @@ from manystore import (
     ValueRefused,
     col,
 )
-from manystore.testing.models import Author, Book, Cloud, Library, Quota, Reader, Sample, Server
+from manystore.testing.models import Author, Book, Cloud, Host, Library, Quota, Reader, Sample, Server
 from manystore.testing.provision import Place
 
 SECRET = "s3cr3t-value"
@@ -103,6 +103,22 @@ def test_uniques_are_looked_at_in_declared_order(cloud: Cloud) -> None:
     with pytest.raises(Duplicate) as caught:
         cloud.server.create(Server(id="3", project="p", hostname="g", serial=1))
     assert caught.value.fields == ("project", "hostname")
+
+
+def test_in_one_step_a_restricted_delete_comes_before_a_unique(cloud: Cloud) -> None:
+    cloud.host.create_all([Host(name="a"), Host(name="b")])
+    cloud.server.create_all(
+        [
+            Server(id="1", project="p", hostname="x", serial=1, host="a"),
+            Server(id="2", project="p", hostname="y", host="b"),
+        ]
+    )
+    with pytest.raises(Restricted), cloud.transaction() as tx:
+        tx.server.update("2", col(Server.serial).to(1))  # a Duplicate by itself
+        tx.host.delete("b")
+    with pytest.raises(Duplicate), cloud.transaction() as tx:
+        tx.server.update("2", col(Server.serial).to(1), col(Server.host).to("a"))  # which takes it off the host
+        tx.host.delete("b")
 
 
 @pytest.mark.parametrize("place_of_the_stale", [0, 1])
@@ -253,9 +269,9 @@ def test_after_close_everything_raises_closed(place: Place) -> None:
 
 
 @pytest.mark.parametrize("prefix", [3, "\0", "a b", "a.b", 'a"b', "1a", "_a", "x" * 41, "\ud800"])
-def test_a_wrong_prefix_is_refused(prefix: Any) -> None:
+def test_a_wrong_prefix_is_refused(place: Place, prefix: Any) -> None:
     with pytest.raises(URLError):
-        Library.connect("memory://", prefix=prefix)
+        Library.connect(place.url, prefix=prefix)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "\0", "\ud800", 7])

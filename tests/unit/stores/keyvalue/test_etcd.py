@@ -22,6 +22,8 @@ from manystore.stores.keyvalue.protocol import CATALOG, Absent, Empty, Exists, S
 from manystore.stores.keyvalue.protocol import Range as Exactly
 from manystore.testing import servers
 
+pytestmark = pytest.mark.server
+
 TOKEN = "0123456789abcdef"
 RECORD = b'{"_revision":"' + TOKEN.encode() + b'","_previous":null}'
 EPOCH = "e" * 16

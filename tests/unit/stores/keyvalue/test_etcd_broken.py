@@ -21,6 +21,8 @@ from manystore.stores.keyvalue.etcd_messages import LeaseRevoke
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Same, Span, previous_of, token_of
 from manystore.testing import servers
 
+pytestmark = pytest.mark.server
+
 KEY = ("r:book", "a1")
 ENTRY = ("i:book.by_title", "$x! a1")
 FIRST, OURS = f"{1:016x}", f"{2:016x}"

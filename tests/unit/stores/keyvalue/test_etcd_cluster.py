@@ -19,6 +19,8 @@ from manystore.stores.keyvalue.etcd import EtcdStore
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Same, Span, token_of
 from manystore.testing import servers
 
+pytestmark = pytest.mark.server
+
 EPOCH = "e" * 16
 CATALOG_TEXT = b'{"format":1,"epoch":"' + EPOCH.encode() + b'"}'
 RECORD = b'{"_revision":"0123456789abcdef","_previous":null}'

@@ -33,6 +33,7 @@ from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.testing import provision
 
+pytestmark = pytest.mark.slow
 SERVERS = ["postgresql:", "mariadb:"]
 RACES = 100
 

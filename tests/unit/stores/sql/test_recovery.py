@@ -14,6 +14,7 @@ from manystore import Conflict, Database, NotFound, OutcomeUnknown, Repository, 
 from manystore.testing import provision, servers
 from manystore.testing.network import Proxy
 
+pytestmark = pytest.mark.slow
 SERVERS = [
     pytest.param("postgresql:", marks=pytest.mark.server, id="postgresql"),
     pytest.param("mariadb:", marks=pytest.mark.server, id="mariadb"),

@@ -17,6 +17,7 @@ import pytest
 from pymysql.constants import CR, ER
 
 from manystore import (
+    Closed,
     Database,
     NotADatabase,
     Repository,
@@ -30,6 +31,8 @@ from manystore import (
     model,
 )
 from manystore.errors import ManystoreError, OutcomeUnknown, StoreError
+from manystore.query.plan import CATALOG
+from manystore.schema.operation import CreateDatabase
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.stores.sql import mysql_dialect, postgresql_dialect
@@ -413,3 +416,41 @@ def test_what_a_number_of_mariadb_means(number: int, verdict: str, error: type[E
     assert isinstance(dialect.translate(raised), error)
     if verdict == "broken":
         assert isinstance(dialect.translate(raised, writing=True), OutcomeUnknown)
+
+
+# -- processes --
+
+
+def test_a_forked_child_goes_on_with_its_own_connections(things: Things) -> None:
+    things.thing.create(Thing(name="parent"))
+    child = os.fork()
+    if child == 0:
+        fine = False
+        try:
+            things.thing.create(Thing(name="child"))
+            fine = things.thing.get("parent").name == "parent"
+            things.close()
+        finally:
+            os._exit(0 if fine else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert things.thing.get("child").name == "child"
+    things.thing.create(Thing(name="parent again"))
+
+
+def test_use_after_close(things: Things) -> None:
+    store: Any = things._engine.store
+    store.close()
+    store.close()
+    for use in (lambda: store.read(CATALOG, (), epoch=""), lambda: store.alter(CreateDatabase(things._engine.catalog))):
+        with pytest.raises(Closed):
+            use()
+
+
+def test_no_more_connections_are_kept_than_the_url_says(place: provision.Place) -> None:
+    separator = "&" if "?" in place.url else "?"
+    store = open_(f"{place.url}{separator}pool=2", place.prefix)
+    taken = [store._connections.take() for _ in range(5)]
+    for connection in taken:
+        store._connections.put(connection)
+    assert len(store._connections._idle) == 2
+    store.close()

@@ -325,3 +325,15 @@ def test_a_unique_among_the_live_is_looked_up_in_its_index(shop: Any) -> None:
     found = shop.store.read(plan, ("s",), epoch=shop.epoch)
     assert [record.id for record in found.rows] == [2]
     assert "item.unique_serial" in explained(shop, *plan.compiled[shop.store._kept].point(("s",), shop.epoch))
+
+
+def test_a_program_that_changes_its_directory_goes_on_with_its_file(
+    shop_class: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    shop = shop_class("sqlite:///x.db?pool=0")
+    monkeypatch.chdir(tmp_path / "there")
+    assert shop.store.read(CATALOG, (), epoch="").rows
+    assert not Path("x.db").exists()
+    shop.store.close()

@@ -1,0 +1,59 @@
+"""Every store there is, and a crew that sets about it: processes where the store is shared by them, else threads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from manystore.store.registry import known
+from manystore.testing import provision
+from manystore.testing.crew import Crew
+
+SIZE = 4
+SERVERS = ["postgresql", "mariadb", "redis", "zookeeper", "etcd"]
+STORES = ["memory", "sqlite", *SERVERS]
+
+
+def stores(*kinds: str) -> list[object]:
+    """Give a parameter for each kind of store."""
+    return [pytest.param(kind, marks=[pytest.mark.server] if kind in SERVERS else []) for kind in kinds]
+
+
+@pytest.fixture(params=stores(*STORES))
+def kind(request: pytest.FixtureRequest) -> str:
+    """The store: its scheme."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(kind: str, tmp_path: Path) -> Iterator[provision.Place]:
+    """A fresh place on the store."""
+    with provision.place(f"{kind}:", tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Crew]:
+    """Four programs for all tests: each that begins anew costs half a second."""
+    sys.path.append(str(Path(__file__).parents[2]))  # where they find the tasks
+    with Crew(SIZE) as made:
+        yield made
+    sys.path.pop()
+
+
+@pytest.fixture(scope="session")
+def threads() -> Iterator[Crew]:
+    """Four threads, for a store that lives in one process."""
+    with Crew(SIZE, threads=True) as made:
+        yield made
+
+
+@pytest.fixture
+def crew(kind: str, request: pytest.FixtureRequest) -> Crew:
+    """Four who use the store at the same time."""
+    is_shared = known()[kind].load().capabilities.shared
+    made: Crew = request.getfixturevalue("processes" if is_shared else "threads")
+    return made

@@ -1,0 +1,115 @@
+"""Each record behaves as if there were one copy of it and one user, also when lines break and leaders die."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from manystore import OutcomeUnknown, col
+from manystore.testing import provision
+from manystore.testing.crew import Crew, Shift
+from manystore.testing.linearizability import Operation, Read, explanation
+from manystore.testing.network import Fault, Proxy, Stage
+from manystore.testing.provision import Place
+
+from . import register
+from .conftest import SERVERS, stores
+from .register import Game, Register, Registers, Report
+
+MADE_AGAIN = ["postgresql", "mariadb", "redis", "zookeeper"]
+"""Stores that tell by the tokens what became of a commit: a create and a delete between its two sendings leave none."""
+STEPS = pytest.mark.parametrize("steps", [100, pytest.param(2_500, marks=pytest.mark.soak)])
+FAULTS: tuple[Callable[[Proxy, int], Fault], ...] = (
+    lambda proxy, at: proxy.cut_before(at),
+    lambda proxy, at: proxy.cut_after(at),
+    lambda proxy, at: proxy.hold(at),
+    lambda proxy, at: proxy.delay(0.02, at),
+)
+
+
+def assert_linearizable(reports: Iterable[Report], registers: Registers) -> Counter[str]:
+    """Fail with the first history that no order explains; count what was done, by its kind and by how it went.
+
+    What is there at the end is a part of each history.
+    """
+    done = Counter[str]()
+    left = {record.key: record.value for record in registers.register.find(scan=True)}
+    for key, history in sorted(register.histories(reports).items()):
+        now = time.monotonic_ns()
+        history.append(Operation(Read(), left.pop(key, None), now, now))
+        if explanation(history) is None:
+            told = "\n".join(map(str, sorted(history, key=lambda operation: operation.called)))
+            pytest.fail(f"register {key}:\n{told}", pytrace=False)
+        done.update(type(operation.action).__name__ for operation in history)
+        done["unknown"] += sum(not operation.is_known for operation in history)
+        done["refused"] += sum(operation.answer is False for operation in history)
+    assert left == {}
+    return done
+
+
+@STEPS
+def test_undisturbed(place: Place, crew: Crew, steps: int) -> None:
+    registers = place.connect(Registers)
+    reports = crew.run(register.play, Game(place.url, place.prefix, steps))
+    done = assert_linearizable(reports, registers)
+    assert done["unknown"] == sum(report.unavailable for report in reports) == 0
+    assert done["refused"] < done.total() // 2
+    for kind in ("Read", "CompareAndSet", "Set", "Add", "Swap", "Remove"):
+        assert done[kind] > 0
+
+
+def disturb(proxy: Proxy, shift: Shift, faults: int) -> list[Report]:
+    """Break one line after the other while the crew plays; give what all did."""
+    dice = random.Random(faults)
+    assert shift.until(lambda steps: min(steps) > 0)
+    for _ in range(faults):
+        fault = dice.choice(FAULTS)(proxy, dice.randint(1, 12))
+        fault.wait(Stage.STRUCK)
+        if fault.kind == "hold":
+            time.sleep(dice.uniform(0, 0.05))
+            fault.release()
+        fault.wait()
+    before = shift.steps
+    shift.until(lambda steps: min(now - then for now, then in zip(steps, before, strict=True)) > 3)
+    return shift.end()
+
+
+@pytest.mark.parametrize("faults", [24, pytest.param(500, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kind", stores(*SERVERS))
+def test_over_lines_that_break(place: Place, processes: Crew, kind: str, faults: int) -> None:
+    registers = place.connect(Registers)
+    with provision.through(place.url) as (proxy, url):
+        game = Game(url, place.prefix, deletes=kind not in MADE_AGAIN)
+        reports = disturb(proxy, processes.begin(register.play, game), faults)
+    done = assert_linearizable(reports, registers)
+    assert done.total() > 100
+
+
+@pytest.mark.parametrize("kind", stores(*SERVERS))
+def test_a_create_that_others_delete_is_not_made_again(place: Place, request: pytest.FixtureRequest, kind: str) -> None:
+    """The reply to a create is lost, and while its client finds out what became of it the record goes."""
+    if kind in MADE_AGAIN:
+        reason = "the same create is sent once more, and finds that the key is free"
+        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
+    registers = place.connect(Registers)
+    with provision.through(place.url) as (proxy, url), Registers.connect(url, prefix=place.prefix) as broken:
+        broken.register.create_all([Register(key=key, place=key, value=key) for key in (2, 3)])
+        broken.register.create(Register(key=4, place=4, value=4))
+        before = proxy.requests
+        broken.register.create(Register(key=0, place=0, value=1))
+        commit = proxy.requests - before  # the last of the requests of a create
+        with ThreadPoolExecutor(1) as pool:
+            lost, slow = proxy.cut_after(commit), proxy.delay(1.0, commit + 1)
+            creating = pool.submit(lambda: broken.register.create(Register(key=1, place=1, value=7)))
+            lost.wait()
+            slow.wait(Stage.STRUCK)
+            registers.register.delete(1)
+            with contextlib.suppress(OutcomeUnknown):
+                creating.result()
+    assert registers.register.count(col(Register.key) == 1) == 0
