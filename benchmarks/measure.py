@@ -1,6 +1,7 @@
 """Timing: all that is compared runs interleaved, in a new order each round, so that a slow moment hits everybody.
 
-Where nothing waits for a disk, processor time is taken: it does not grow when other programs want the processor too.
+Where nothing is waited for, processor time is what counts: it does not grow when other programs want the processor too.
+Where a disk or a server is waited for, the wall's clock counts, and this process's processor time stands beside it.
 """
 
 from __future__ import annotations
@@ -16,29 +17,55 @@ from .rows import Row
 from .subject import Subject
 from .workload import Workload
 
+_LEAST = 2  # rounds, however long they take
 
-@dataclass(slots=True)
-class Samples:
+
+class Series:
     """Microseconds an operation, one number a round."""
 
-    values: list[float] = field(default_factory=list[float])
+    def __init__(self, values: Sequence[float]) -> None:
+        self._values = sorted(values)
 
     @property
     def median(self) -> float:
-        return statistics.median(self.values)
+        return statistics.median(self._values)
 
     @property
     def p10(self) -> float:
-        return sorted(self.values)[len(self.values) // 10]
+        return self._values[len(self._values) // 10]
 
 
-def timed(run: Callable[[], object], repeats: int, *, waits: bool = False) -> float:
-    """Give the microseconds that one of the repeats took; waits: for a disk, so that the wall's clock counts."""
-    clock = time.perf_counter_ns if waits else time.thread_time_ns
+@dataclass(slots=True)
+class Samples:
+    """What one subject took for one row. waits: for a disk or a server, so that the wall's clock counts."""
+
+    waits: bool = False
+    walls: list[float] = field(default_factory=list[float])
+    processor: list[float] = field(default_factory=list[float])
+
+    def add(self, taken: tuple[float, float]) -> None:
+        """Take one sample: by the wall's clock, and of the processor."""
+        self.walls.append(taken[0])
+        self.processor.append(taken[1])
+
+    @property
+    def counted(self) -> Series:
+        """What counts."""
+        return Series(self.walls if self.waits else self.processor)
+
+    @property
+    def client(self) -> Series:
+        """The processor time of this process, its driver's threads included."""
+        return Series(self.processor)
+
+
+def timed(run: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Give the microseconds that one of the repeats took: by the wall's clock, and of the processor."""
     gc.collect()
-    started = clock()
+    wall, processor = time.perf_counter_ns(), time.process_time_ns()
     run()
-    return (clock() - started) / 1000 / repeats
+    processor = time.process_time_ns() - processor
+    return (time.perf_counter_ns() - wall) / 1000 / repeats, processor / 1000 / repeats
 
 
 def measure(
@@ -46,24 +73,25 @@ def measure(
     subjects: Mapping[str, Subject],
     fresh: Mapping[str, Callable[[], Subject]],
     workload: Workload,
-    rounds: int,
-    *,
-    durable: bool,
-) -> dict[str, dict[str, Samples]]:
-    """Measure every row on every subject; give the samples by row and subject."""
-    found = {row.name: {name: Samples() for name in subjects} for row in rows}
-    order = random.Random(7)
+    found: Mapping[str, Mapping[str, Samples]],
+    limits: tuple[int, float],
+) -> None:
+    """Measure every row on every subject into found; limits: rounds, and the seconds after which no other begins."""
+    rounds, seconds = limits
+    order, began = random.Random(7), time.monotonic()
     gc.collect()
     gc.freeze()  # what fills the memory stores is not walked again by each collection
-    for number in range(-1, rounds):  # the round before the first one warms up
-        cases = [(row, name) for row in rows for name in subjects if number < 0 or number % row.share == 0]
+    for number in range(-1, rounds):  # the round before the first one warms up what is not fresh each time
+        if number >= _LEAST and time.monotonic() - began > seconds:
+            break
+        due = [row for row in rows if (not row.fresh if number < 0 else number % row.share == 0)]
+        cases = [(row, name) for row in due for name in subjects]
         order.shuffle(cases)
         for row, name in cases:
             subject = fresh[name]() if row.fresh else subjects[name]
-            taken = timed(row.prepare(subject, workload, row.repeats), row.repeats, waits=row.writes and durable)
+            taken = timed(row.prepare(subject, workload, row.repeats), row.repeats)
             if row.fresh:
                 subject.close()
             if number >= 0:
-                found[row.name][name].values.append(taken)
+                found[row.name][name].add(taken)
     gc.unfreeze()
-    return found

@@ -9,7 +9,8 @@ from .measure import Samples
 BAR = 1.5  # times the floor, on each row
 ABOVE_THE_PLAN = 12.0  # µs of a get that are not the statement and the loading of its row
 FLOOR, CONTROL, OURS = "floor", "control", "manystore"
-_WIDTHS = (20, 12, 12, 12, 9, 9, 9)
+_WIDTHS = (20, 11, 11, 11, 7, 7, 9, 12, 11, 7)
+_HEAD = ("µs an operation", "floor", "manystore", "p10", "ratio", "p10", "control", "cpu: floor", "manystore", "ratio")
 
 
 def line(*cells: str) -> str:
@@ -18,9 +19,9 @@ def line(*cells: str) -> str:
     return first.ljust(_WIDTHS[0]) + "".join(cell.rjust(width) for cell, width in zip(rest, _WIDTHS[1:], strict=False))
 
 
-def header(title: str) -> str:
-    """Give the head of one store's table."""
-    return f"\n{title}\n" + line("µs an operation", "floor", "manystore", "p10", "ratio", "p10", "control")
+def header(title: str, *, waits: bool) -> str:
+    """Give the head of one store's table. waits: the processor's time stands beside what counts."""
+    return f"\n{title}\n" + line(*(_HEAD if waits else _HEAD[:7]))
 
 
 def row(name: str, samples: Mapping[str, Samples]) -> tuple[str, bool]:
@@ -28,22 +29,26 @@ def row(name: str, samples: Mapping[str, Samples]) -> tuple[str, bool]:
 
     The bar is broken when both the median and the p10 are past it: one alone is the machine's noise.
     """
-    floor, control, ours = samples[FLOOR], samples[CONTROL], samples[OURS]
+    floor, control, ours = (samples[which].counted for which in (FLOOR, CONTROL, OURS))
     ratio, low = ours.median / floor.median, ours.p10 / floor.p10
     holds = ratio <= BAR or low <= BAR
     mark = "" if holds else f"  <-- over {BAR}"
     if holds and max(ratio, low) > BAR:
         mark = "  (noisy)"
-    figures = (figure(floor.median), figure(ours.median), figure(ours.p10))
-    ratios = (f"{ratio:.2f}", f"{low:.2f}", f"{control.median / floor.median:.2f}")
-    return line(name, *figures, *ratios) + mark, holds
+    figures = [figure(floor.median), figure(ours.median), figure(ours.p10)]
+    figures += [f"{ratio:.2f}", f"{low:.2f}", f"{control.median / floor.median:.2f}"]
+    if samples[OURS].waits:
+        here, there = samples[FLOOR].client.median, samples[OURS].client.median
+        figures += [figure(here), figure(there), f"{there / here:.2f}"]
+    return line(name, *figures) + mark, holds
 
 
-def above_the_plan(bare: Samples, ours: Samples) -> tuple[str, bool]:
+def above_the_plan(bare: Samples, whole: Samples) -> tuple[str, bool]:
     """Lay out what a get costs beside its statement and its row."""
-    above, low = ours.median - bare.median, ours.p10 - bare.p10
+    least, ours = bare.counted, whole.counted
+    above, low = ours.median - least.median, ours.p10 - least.p10
     holds = min(above, low) <= ABOVE_THE_PLAN
-    figures = (figure(bare.median), figure(ours.median), figure(ours.p10))
+    figures = (figure(least.median), figure(ours.median), figure(ours.p10))
     text = line("get above the plan", *figures, f"{above:.1f}", f"{low:.1f}")
     return text + ("  µs" if holds else f"  µs  <-- over {ABOVE_THE_PLAN:.0f}"), holds
 

@@ -40,8 +40,8 @@ class Cloud(Database):
 class Manystore:
     """The product, through its public names."""
 
-    def __init__(self, url: str) -> None:
-        self.database = Cloud.connect(url)
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self.database = Cloud.connect(url, prefix=prefix)
 
     def get(self, key: int) -> Instance:
         return self.database.instance.get(key)

@@ -20,7 +20,7 @@ _SAVED = tuple(name for name in FIELDS if name != "id")
 class SQLiteFloor:
     """One connection, kept SQL."""
 
-    def __init__(self, folder: Path, name: str, *, durable: bool) -> None:
+    def __init__(self, folder: Path, name: str, durable: bool) -> None:
         self._connection = sqlite3.connect(folder / f"{name}.db", isolation_level=None, cached_statements=64)
         self._execute = self._connection.cursor().execute
         self._execute("PRAGMA journal_mode=WAL").fetchone()

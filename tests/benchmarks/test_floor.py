@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 from benchmarks.__main__ import main
 from benchmarks.floor.memory import MemoryFloor
+from benchmarks.floor.redis import RedisFloor
 from benchmarks.floor.sqlite import SQLiteFloor
+from benchmarks.report import FLOOR, OURS
 from benchmarks.subject import Manystore, Subject
+from benchmarks.target import TARGETS
 from benchmarks.workload import FIELDS, Workload, touch
+
+from manystore.testing import servers
 
 ROWS = 450
 TOKENS = ("_revision", "_previous")
@@ -35,15 +40,50 @@ def work(subject: Subject) -> list[list[Any]]:
     return [[[getattr(r, name) for name in FIELDS if not name.endswith("ated_at")] for r in rows] for rows in read]
 
 
-def test_floors_give_what_manystore_gives(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def expected() -> list[list[Any]]:
     ours = Manystore("memory://")
-    expected = work(ours)
-    assert [len(rows) for rows in expected] == [ROWS, 100, 10]
-    floors: list[Subject] = [MemoryFloor(), SQLiteFloor(tmp_path, "floor", durable=False)]
-    for subject in (*floors, Manystore(f"sqlite:///{tmp_path}/ours.db?durability=off")):
-        assert work(subject) == expected
-        subject.close()
+    read = work(ours)
     ours.close()
+    assert [len(rows) for rows in read] == [ROWS, 100, 10]
+    return read
+
+
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.kind is None])
+def test_a_floor_gives_what_manystore_gives(name: str, tmp_path: Path, expected: list[list[Any]]) -> None:
+    with TARGETS[name].opened(tmp_path) as makers:
+        for which in (FLOOR, OURS):
+            subject = makers.make(which)
+            assert work(subject) == expected
+            subject.close()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.kind and not target.is_durable])
+def test_a_floor_on_a_server_gives_what_manystore_gives(name: str, tmp_path: Path, expected: list[list[Any]]) -> None:
+    with TARGETS[name].opened(tmp_path) as makers:
+        for which in (FLOOR, OURS):
+            subject = makers.make(which)
+            assert work(subject) == expected
+            subject.close()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.kind and not target.is_durable])
+def test_a_floor_on_a_server_sees_what_others_changed(name: str, tmp_path: Path) -> None:
+    with TARGETS[name].opened(tmp_path) as makers:
+        subject = makers.make(FLOOR)
+        subject.create_all(Workload(ROWS).instances(5))
+        stale, read, other = subject.get(1), subject.get(2), subject.get(3)
+        subject.save(subject.get(1))
+        with pytest.raises(RuntimeError, match="changed by somebody else"):
+            subject.save(stale)
+        with pytest.raises(RuntimeError, match="changed by somebody else"):
+            subject.transaction([2], [other, stale])
+        assert subject.get(3)._revision == other._revision  # type: ignore[attr-defined]
+        subject.transaction([1], [read])
+        assert subject.get(2)._revision == read._revision  # type: ignore[attr-defined]
+        subject.close()
 
 
 def test_the_memory_floor_keeps_the_same_entries() -> None:
@@ -83,9 +123,59 @@ def test_the_sqlite_floor_keeps_the_same_columns_and_indexes(tmp_path: Path) -> 
     assert ours[1] == floor[1]
 
 
+def members_of(url: str, prefix: str) -> dict[str, set[bytes]]:
+    """Give what the sorted sets and the hash of claims of a database in Redis hold."""
+    from redis import Redis
+
+    found: dict[str, set[bytes]] = {}
+    with Redis.from_url(url) as client:
+        for key in client.scan_iter(f"{{{prefix}*"):
+            if client.type(key) == b"zset":
+                found[key.decode().partition(":")[2]] = set(client.zrange(key, 0, -1))
+            else:
+                found[key.decode().partition(":")[2]] = set(client.hkeys(key)) if client.type(key) == b"hash" else set()
+    return found
+
+
+@pytest.mark.server
+def test_the_redis_floor_keeps_the_same_entries(tmp_path: Path) -> None:
+    del tmp_path
+    url = servers.url("redis")
+    host, _, port = url.partition("://")[2].partition(":")
+    ours, floor = Manystore(url, prefix="bench_ours_"), RedisFloor(host, int(port), "bench_floor_")
+    work(ours)
+    work(floor)
+    mine, theirs = members_of(url, "bench_ours_"), members_of(url, "bench_floor_")
+    for index in ("host", "project_id", "user_id", "reservation_id"):
+        assert mine[f"i:instances.by_{index}"] == theirs[index]
+    assert mine["k:instances"] == theirs["order"]
+    assert mine["r:instances"] == theirs["records"]
+    assert mine["u:instances.unique_uuid"] == theirs["claims"]
+    ours.close()
+    floor.close()
+
+
 @pytest.mark.slow
 def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--quick", "--rows", "400", "--rounds", "1"]) == 0
+    chosen = [part for name in ("sqlite", "sqlite-nofsync", "memory") for part in ("--store", name)]
+    assert main(["--quick", "--rows", "400", "--rounds", "1", *chosen]) == 0
     printed = capsys.readouterr().out
     for row in ("get ", "find 100", "list", "create ", "save", "create_all", "transaction of 5", "get above the plan"):
         assert row in printed
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_the_table_of_a_server_shows_the_processors_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--quick", "--rows", "400", "--rounds", "1", "--store", "redis-nofsync", "--row", "save"]) == 0
+    title, head, save = capsys.readouterr().out.splitlines()[-5:-2]
+    assert title == "Redis without its file: the writes alone"
+    assert "cpu: floor" in head
+    assert len(save.split()) >= 10
+
+
+@pytest.mark.slow
+def test_the_replay_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--replay", "--limit", "5", "--store", "memory", "--store", "sqlite-nofsync"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[-2:]] == ["memory", "sqlite-nofsync"]

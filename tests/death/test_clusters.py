@@ -6,6 +6,7 @@ Except on Redis, where a replica that is behind may be chosen. How much that cos
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from manystore.testing.steps import Plant, with_option
 PROGRAMS = 3
 TIMEOUT = 4
 LONGEST = 10 * TIMEOUT
+FAILOVERS = 5
 BEFORE, AFTER = 15, 15  # commits of each program
 PREFIX = "d_"
 
@@ -41,7 +43,6 @@ def kill_in_a_stream(cluster: Any, kill: Callable[[], Any], directory: Path, opt
         assert (verdict.false, verdict.torn) == ([], []), verdict
         assert verdict.longest < LONGEST, verdict
         assert consistency.faults(plant) == []
-    print(verdict)
     return verdict
 
 
@@ -131,7 +132,7 @@ def test_after_a_failover_of_redis_clients_go_on_and_nothing_is_torn(tmp_path: P
 def test_what_a_failover_of_redis_loses_is_measured(replicas: int, lag: float, tmp_path: Path) -> None:
     found: list[stream.Verdict] = []
     with servers.RedisCluster(servers.this_run(), durable=True) as cluster:
-        for number in range(5):
+        for number in range(FAILOVERS):
             folder = tmp_path / str(number)
             folder.mkdir()
             found.append(kill_in_a_stream(cluster, lambda: fail_over(cluster, lag), folder, f"replicas={replicas}"))
@@ -141,7 +142,7 @@ def test_what_a_failover_of_redis_loses_is_measured(replicas: int, lag: float, t
                     admin.unlink(key)
     lost, done = sum(len(each.lost) for each in found), sum(each.done for each in found)
     unknown = sum(each.unknown for each in found)
-    print(f"\nreplicas={replicas}, replica behind by {lag} s: {lost} of {done} lost, {unknown} unknown, 5 failovers")
+    sys.stdout.write(f"\nreplicas={replicas}, cut off for {lag} s: {lost} of {done} lost, {unknown} unknown\n")
     if lag and not replicas:
         assert lost  # the page says that Redis loses commits: it does
     if replicas:

@@ -66,8 +66,7 @@ def test_a_server_forces_each_confirmed_write_to_the_disk_or_not(case: str) -> N
     kind, durable, options, url, is_forced = CASES[case]
     with traced(kind, durable=durable, options=options) as server:
         syncs = syncs_of(server, with_option(server.url, url))
-    print(f"{case}: {syncs} for {COMMITS} writes")
-    assert syncs >= COMMITS if is_forced else syncs <= LAZY
+    assert (syncs >= COMMITS) if is_forced else (syncs <= LAZY), syncs
 
 
 PROGRAM = """
@@ -91,5 +90,4 @@ def test_a_file_is_forced_to_the_disk_with_each_commit_or_not(durability: str, i
     )
     place.close()
     syncs = sum(calls.values())
-    print(f"sqlite-{durability}: {syncs} for {COMMITS} writes")
-    assert syncs >= COMMITS if is_forced else syncs == 0
+    assert (syncs >= COMMITS) if is_forced else (syncs == 0), syncs

@@ -26,8 +26,8 @@ from . import spaces
 from .conftest import KINDS
 
 GUARANTEES = Path(__file__).parent.parent.parent / "docs" / "guarantees.md"
-TIMEOUT = 3  # seconds, in the URL
-LONGEST = 10 * TIMEOUT
+TIMEOUT = 2  # seconds, in the URL
+LONGEST = 15 * TIMEOUT
 MOMENTS = {"before": "cut_before", "after": "cut_after", "late": "hold"}
 CASES = list(itertools.product(MOMENTS, (0, 1, 2)))
 OURS = 77  # the size that we write
@@ -163,8 +163,7 @@ def test_what_a_broken_write_answers_is_true_and_as_documented(kind: str, write:
     with scene(kind, tmp_path) as made:
         found = [play(made, write, moment, others) for moment, others in CASES]
         made.sound()
-    print(f"| {kind} | {write} | {' | '.join(found)} |")
-    assert found == documented(kind, write)
+    assert found == documented(kind, write), f"| {kind} | {write} | {' | '.join(found)} |"
 
 
 @pytest.mark.slow
@@ -186,7 +185,8 @@ def test_slow_and_mute_networks_are_borne_or_told_in_time(kind: str, tmp_path: P
             true(made, (write, "before", 0), key, word)
         made.proxy.down()
         key, run = made.ready("create")
-        assert answer(run) == "unavailable"
+        assert answer(run) in ("unavailable", "unknown")  # unknown: it was sent before the cut was noticed
+        assert made.size(key) is None
         made.proxy.up()
         assert answer(run) == "done"
         assert made.size(key) == OURS
@@ -201,16 +201,14 @@ def test_a_server_that_stands_still_is_told_in_time_and_truly(kind: str) -> None
         place = provision.Place(server.url, "d_")
         others = place.connect(Plant, on_call=None)
         steps.fill(others)
-        url = with_option(server.url, f"timeout={TIMEOUT}")
-        for key in (201, 202):
-            with Plant.connect(url, prefix=place.prefix) as ours:
-                ours.disk.create(Disk(id=key + 10, machine=1, wwn=f"K{key + 10}"))  # the connection is there
-                server.freeze()
-                word = answer(lambda ours=ours, key=key: ours.disk.create(Disk(id=key, machine=1, wwn=f"K{key}")))  # type: ignore[misc]
-                server.thaw()
-                assert word in ("unknown", "unavailable")
-                ours.disk.create(Disk(id=key + 20, machine=1, wwn=f"K{key + 20}"))  # it goes on by itself
-            if word == "unavailable":
-                assert others.disk.first(col(Disk.id) == key) is None
+        with Plant.connect(with_option(server.url, f"timeout={TIMEOUT}"), prefix=place.prefix) as ours:
+            ours.disk.create(Disk(id=201, machine=1, wwn="K201"))  # the connection is there
+            server.freeze()
+            word = answer(lambda: ours.disk.create(Disk(id=202, machine=1, wwn="K202")))
+            server.thaw()
+            assert word in ("unknown", "unavailable")
+            ours.disk.create(Disk(id=203, machine=1, wwn="K203"))  # it goes on by itself
+        if word == "unavailable":
+            assert others.disk.first(col(Disk.id) == 202) is None
         assert consistency.faults(others) == []
         place.close()

@@ -18,11 +18,15 @@ ROWS = (
 )
 
 
-@pytest.fixture
-def trace(tmp_path: Path) -> Path:
-    path = tmp_path / "trace.csv"
+def small_trace(folder: Path) -> Path:
+    path = folder / "trace.csv"
     path.write_text("\n".join((HEADER, *ROWS)) + "\n")
     return path
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    return small_trace(tmp_path)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class Crash(BaseException):
 
 
 @pytest.mark.usefixtures("refusing")
-@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 7])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 29])
 def test_a_crash_after_any_commit_changes_nothing(memory: str, monkeypatch: pytest.MonkeyPatch, every: int):
     undisturbed = replay("memory://", limit=20, hosts=2)
     commits = 0
@@ -167,6 +167,7 @@ def test_two_replays_at_once_do_not_do_things_twice(url: str, trace: Path):
     assert totals(replay(url, trace, resume=True)) == totals(other[0])
 
 
+@pytest.mark.slow
 def test_several_workers_share_a_replay(tmp_path: Path, trace: Path):
     url = f"sqlite:///{tmp_path / 'nova.db'}?durability=off"
     seen: list[int] = []

@@ -42,10 +42,11 @@ class Checking(Generic[M, K]):
         if reading.scope is not None:
             for record in records:
                 self._scope_of(record)
-        for name, value in mapper.stamps(mapper.created, reading.engine.clock).items():
+        now = reading.engine.clock() if mapper.created else None
+        for spec in mapper.created:
             for record in records:
-                if getattr(record, name) is None:
-                    undo.put(record, name, value)
+                if getattr(record, spec.name) is None:
+                    undo.put(record, spec.name, now)
         if generated is not None:
             name, collection = generated.name, mapper.collection.name
             unset = [record for record in records if getattr(record, name) is UNSET]
@@ -59,9 +60,11 @@ class Checking(Generic[M, K]):
         return undo
 
     def _stamp(self, record: Any) -> Undo:
-        undo, mapper = Undo(), self._reading.mapper
-        for name, value in mapper.stamps(mapper.updated, self._reading.engine.clock).items():
-            undo.put(record, name, value)
+        undo, reading = Undo(), self._reading
+        specs = reading.mapper.updated
+        now = reading.engine.clock() if specs else None
+        for spec in specs:
+            undo.put(record, spec.name, now)
         return undo
 
     def _sets(self, changes: Sequence[Assignment]) -> dict[str, Any]:

@@ -33,10 +33,9 @@ class ModelCodec:
         self.dumps = tuple(_dump(spec, forms) for spec in model.fields)
         self.loads = tuple(_load(spec, forms) for spec in model.fields)
         self.positions = {spec.name: place for place, spec in enumerate(model.fields)}
-        self.bind: Callable[[Any], Values] = _make_bind(self)
+        self.weighed: Callable[[Any], tuple[Values, int]] = _make_bind(self)
         self.load: Callable[[Sequence[Any]], Any] = _make_load(self)
         self.copy: Callable[[Any], Any] = _make_copy(self)
-        self.size: Callable[[Values], int] = _make_size(self)
         self.key_specs = model.key
         self.key_parts: Callable[[Any], tuple[Any, ...]] = _make_key_parts(self)
         self.check_key: Callable[[tuple[Any, ...]], tuple[Any, ...]] = _make_key(self, dumped=False)
@@ -51,6 +50,10 @@ class ModelCodec:
         """Turn one field's stored form into its Python value."""
         load = self.loads[self.positions[name]]
         return stored if stored is None or load is None else load(stored)
+
+    def bind(self, record: Any) -> Values:
+        """Check a record and bind its values; raise ValueRefused."""
+        return self.weighed(record)[0]
 
     def key(self, record: Any) -> Values:
         """Give a record's key, bound and checked."""
@@ -126,8 +129,10 @@ def _compiled(name: str, source: Sequence[str], names: dict[str, Any]) -> Callab
     return made
 
 
-def _make_bind(codec: ModelCodec) -> Callable[[Any], Values]:
+def _make_bind(codec: ModelCodec) -> Callable[[Any], tuple[Values, int]]:
+    """Make weighed(record): its bound values, and about how many bytes they take."""
     names: dict[str, Any] = {"refuse": codec.refuse, "utc": UTC, "plain": msgspec.to_builtins}
+    names["encode"] = msgspec.json.encode
     body, results = ["def made(o):"], list[str]()
     for i, spec in enumerate(codec.model.fields):
         names[f"s{i}"], names[f"c{i}"], names[f"d{i}"] = spec, spec.type.classes, codec.dumps[i]
@@ -141,14 +146,16 @@ def _make_bind(codec: ModelCodec) -> Callable[[Any], Values]:
         body.append(f"{indent}if {test}: refuse(s{i}, v{i})")
         body += [f"{indent}{line}" for line in _dump_source(i, codec.dumps[i])]
         results.append(f"v{i}")
-    texts = [f"v{i}" for i, spec in enumerate(codec.model.fields) if _is_free_text(spec)]
+    size = _size_source(codec)
+    texts = [f"v{i}" for i, spec in enumerate(codec.model.fields) if _is_text(spec)]
     if texts:
         # What no text may hold is looked for in all of them at once; only when it is there, in each.
         names["bad"] = _unstorable
-        body += [f"    text = ''.join(filter(None, ({', '.join(texts)},)))"]
-        body += ["    if (not text.isascii() or '\\0' in text) and bad(text):"]
+        body += [f"    text = ''.join(filter(None, ({', '.join(texts)},)))", "    is_plain = text.isascii()"]
+        body += ["    if (not is_plain or '\\0' in text) and bad(text):"]
         body += [f"        {v} is None or bad({v}) and refuse(s{v[1:]}, {v})" for v in texts]
-    body.append(f"    return ({', '.join(results)},)")
+        size += " + (len(text) if is_plain else len(text.encode()))"
+    body.append(f"    return ({', '.join(results)},), {size}")
     return _compiled("bind", body, names)
 
 
@@ -258,25 +265,18 @@ def _loaded(codec: ModelCodec, names: dict[str, Any], i: int, value: str) -> str
     return f"None if {value} is None else l{i}({value})" if codec.model.fields[i].optional else f"l{i}({value})"
 
 
-def _make_size(codec: ModelCodec) -> Callable[[Values], int]:
-    """Make size(values): an estimate of a record's bytes that counts every text, the same way for every store."""
+def _size_source(codec: ModelCodec) -> str:
+    """Write an estimate of a record's bytes that counts every text, the same way for every store."""
     fixed, parts = 80, list[str]()
-    names: dict[str, Any] = {"encode": msgspec.json.encode}
     for i, spec in enumerate(codec.model.fields):
         fixed += len(spec.column) + 32
         if spec.type.kind == "json":
             # A store that asks for text has it encoded already; the size must not depend on that.
-            weight = f"len(v[{i}].encode())" if codec.dumps[i] else f"len(encode(v[{i}]))"
-            parts.append(f"({weight} if v[{i}] is not None else 0)")
+            weight = f"len(v{i}.encode())" if codec.dumps[i] else f"len(encode(v{i}))"
+            parts.append(f"({weight} if v{i} is not None else 0)")
         elif spec.type.kind == "bytes":
-            parts.append(f"(len(v[{i}]) if v[{i}] is not None else 0)")
-    texts = [f"v[{i}]" for i, spec in enumerate(codec.model.fields) if _is_text(spec)]
-    body = ["def made(v):"]
-    if texts:
-        # One text made of all of them: a few hundred nanoseconds where a look at each takes microseconds.
-        body.append(f"    text = ''.join(filter(None, ({', '.join(texts)},)))")
-        parts.append("(len(text) if text.isascii() else len(text.encode()))")
-    return _compiled("size", [*body, f"    return {' + '.join([str(fixed), *parts])}"], names)
+            parts.append(f"(len(v{i}) if v{i} is not None else 0)")
+    return " + ".join([str(fixed), *parts])
 
 
 def _is_text(spec: FieldSpec) -> bool:

@@ -188,7 +188,7 @@ class Engine:
         if mapper is None:
             return 2, _CHANGE_BYTES
         if isinstance(change, (Insert, Replace)):
-            return mapper.costs[kind], mapper.codec.size(change.values)
+            return mapper.costs[kind], change.size
         sets = change.sets if isinstance(change, Patch) else ()
         return mapper.costs[kind], _CHANGE_BYTES + sum([_bytes_of(value) for _, value in sets])
 

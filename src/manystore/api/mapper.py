@@ -73,6 +73,7 @@ class Mapper:
         self.updated = model.stamped("updated")
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
         self.scope: FieldSpec | None = model.scope
+        self._shares_values = any(spec.type.kind == "json" for spec in model.fields)
         self._check_entries = check_entries(collection)
         # Only text and bytes of no or great length can make an entry too long; all else has a width.
         self._weighed = frozenset(_of_any_length(collection) if self._check_entries is not None else ())
@@ -104,12 +105,12 @@ class Mapper:
             raise ValueRefused(self.name, ", ".join(self.key_names), reason)
         return self.codec.check_key(key)
 
-    def bind(self, record: Any) -> Values:
-        """Check a record and bind its values; raise ValueRefused."""
-        values = self.codec.bind(record)
+    def weighed(self, record: Any) -> tuple[Values, int]:
+        """Check a record and bind its values, and say about how many bytes they take; raise ValueRefused."""
+        values, size = self.codec.weighed(record)
         if self._check_entries is not None:
             self._check_entries(values)
-        return values
+        return values, size
 
     def weighs(self, sets: Iterable[str]) -> bool:
         """Tell whether new values of these fields might make an index entry too long."""
@@ -123,13 +124,19 @@ class Mapper:
                 object.__setattr__(changed, name, value)
             self._check_entries(self.codec.bind(changed))
 
+    def own(self, record: Any) -> Any:
+        """Give a copy where bound values are the record's own, as JSON's may be; None where they cannot change."""
+        return self.codec.copy(record) if self._shares_values else None
+
     def insert(self, record: Any) -> Insert:
         """Make the change that stores a new record."""
-        return Insert(self.collection, self.bind(record), new_revision())
+        values, size = self.weighed(record)
+        return Insert(self.collection, values, new_revision(), size)
 
     def replace(self, record: Any, expected: int, require: tuple[tuple[str, Any], ...]) -> Replace:
         """Make the change that stores a record anew if it still is at a revision."""
-        return Replace(self.collection, self.bind(record), new_revision(), expected, require)
+        values, size = self.weighed(record)
+        return Replace(self.collection, values, new_revision(), expected, require, size)
 
     def patch(self, key: Values, sets: dict[str, Any], **parts: Any) -> Patch:
         """Make the change that sets some fields, given as Python values that were checked."""

@@ -39,16 +39,25 @@ class View(Protocol):
 class Pending(msgspec.Struct, eq=False):
     """What will become of one record. expected: the revision it was read at; None for one that is new here.
 
-    record: the object the caller holds; state: a copy as it was saved, so that later changes to the object stay out.
-    gone: it will be deleted. change: ready to be sent; None for a record made and deleted in here.
+    record: the object the caller holds. gone: it will be deleted. change: ready to be sent. kept: a copy of the record,
+    where the change is not enough to make one.
     """
 
     mapper: Mapper
     record: Any
-    state: Any
+    kept: Any
     expected: int | None
     gone: bool
-    change: Change | None
+    change: Change
+
+    @property
+    def state(self) -> Any:
+        """Give the record as it was saved: later changes to the object stay out."""
+        if self.kept is None:
+            assert isinstance(self.change, (Insert, Replace))
+            version = self.mapper.model.version
+            self.kept = self.mapper.codec.load((*self.change.values, getattr(self.record, REVISION), version))
+        return self.kept
 
 
 class Seen(msgspec.Struct, frozen=True, eq=False):
@@ -159,18 +168,19 @@ class Transaction:
     def create(self, mapper: Mapper, record: Any) -> None:
         """Put a new record in line; raise Duplicate when this transaction already has one with its key."""
         self._check_open()
-        state = mapper.codec.copy(record)  # what is bound from it, JSON values too, is nobody else's
-        change = mapper.insert(state)
+        kept = mapper.own(record)
+        source = record if kept is None else kept
+        change = mapper.insert(source)
         identity = (mapper.collection.name, mapper.key_parts(record))
         there = self._pending.get(identity)
         if there is not None and there.gone and there.expected is not None:
             # Deleted and made again in one step: for the store that is one record replaced.
-            replaced = mapper.replace(state, there.expected, ())
-            self._pending[identity] = Pending(mapper, record, state, there.expected, False, replaced)
+            replaced = mapper.replace(source, there.expected, ())
+            self._pending[identity] = Pending(mapper, record, kept, there.expected, False, replaced)
         elif (there is not None and not there.gone) or identity in self._seen:
             raise Duplicate(mapper.name, mapper.key_names)
         else:
-            self._pending[identity] = Pending(mapper, record, state, None, False, change)
+            self._pending[identity] = Pending(mapper, record, kept, None, False, change)
         self._records[identity] = record
 
     def save(
@@ -185,13 +195,13 @@ class Transaction:
         """Put a changed record in line. expected: the revision named; state: what to write, if not the object."""
         self._check_open()
         identity = (mapper.collection.name, mapper.key_parts(record))
-        if state is None:
-            state = mapper.codec.copy(record)
+        kept = mapper.own(record) if state is None else state
+        source = record if kept is None else kept
         there = self._pending.get(identity)
         if there is not None and there.gone:
             raise Conflict(mapper.name, mapper.key_of(record))
         if there is not None and there.expected is None:
-            change: Change = mapper.insert(state)
+            change: Change = mapper.insert(source)
         else:
             base = there.expected if there is not None else expected
             if base is None:
@@ -199,9 +209,9 @@ class Transaction:
             seen = self._seen.get(identity)
             if (seen is not None and seen.revision != base) or (there is not None and expected not in (None, base)):
                 raise Conflict(mapper.name, mapper.key_of(record))
-            change = mapper.replace(state, base, require)
+            change = mapper.replace(source, base, require)
         based = there.expected if there is not None else expected
-        self._pending[identity] = Pending(mapper, record, state, based, False, change)
+        self._pending[identity] = Pending(mapper, record, kept, based, False, change)
         self._records[identity] = record
 
     def delete(self, mapper: Mapper, record: Any, expected: int | None, require: tuple[tuple[str, Any], ...]) -> None:
@@ -228,7 +238,7 @@ class Transaction:
         """Write everything in one atomic step, with a check of each record read; raise Conflict and the like."""
         self._check_open()
         self._done = True
-        changes = self._checks() + [p.change for p in self._pending.values() if p.change is not None]
+        changes = self._checks() + [pending.change for pending in self._pending.values()]
         if self._key is not None:
             first = next((n for n, c in enumerate(changes) if isinstance(c, Insert)), len(changes))
             changes.insert(first, self._engine.committed(self._key))

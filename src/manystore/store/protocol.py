@@ -58,11 +58,15 @@ class Codec(Protocol):
 
 
 class Insert(msgspec.Struct, frozen=True):
-    """A new record. values: one for each field of the collection, in order. Its key must be free: else Duplicate."""
+    """A new record. values: one for each field of the collection, in order. Its key must be free: else Duplicate.
+
+    size: about how many bytes the values take, as the portable limit counts them; a store need not look at it.
+    """
 
     collection: Collection
     values: Values
     revision: int
+    size: int = 0
 
 
 class Replace(msgspec.Struct, frozen=True):
@@ -70,6 +74,7 @@ class Replace(msgspec.Struct, frozen=True):
 
     Stored fields that are not the program's are kept.
     require: (field, bound value) pairs that the stored record must have: else NotFound, as if it were not there.
+    size: as of an Insert.
     """
 
     collection: Collection
@@ -77,6 +82,7 @@ class Replace(msgspec.Struct, frozen=True):
     revision: int
     expected: int
     require: tuple[tuple[str, Any], ...] = ()
+    size: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):

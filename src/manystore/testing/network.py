@@ -51,7 +51,7 @@ class Fault:
         self.victim: int | None = None
         self.is_released = False
         self.meanwhile: Callable[[], object] | None = None
-        """What others do once the server has lost the line, before the client knows."""
+        """What others do when the server has lost the line, before the client knows."""
         self._giving_way = threading.Lock()
         self.changed = threading.Condition()
 

@@ -33,7 +33,7 @@ class Machine:
     serial: str = field(unique=True, max_length=40)
     rack: str = field(default="a", max_length=20)
     size: int = 0
-    site: str = ref(Site.id, default="north")
+    site: str = ref(Site.id)
 
 
 @model(indexes=[index("machine")])
@@ -100,7 +100,7 @@ def fill(plant: Plant) -> None:
         tx.site.create(Site(id="north", name="North"))
         tx.site.create(Site(id="south", name="South"))
         for number in (1, 2):
-            tx.machine.create(Machine(id=number, serial=f"S{number}", rack="b", size=number))
+            tx.machine.create(Machine(id=number, serial=f"S{number}", rack="b", size=number, site="north"))
     with plant.transaction() as tx:
         for number in (1, 2, 3):
             tx.disk.create(Disk(id=number, machine=1, wwn=f"W{number}"))

@@ -23,7 +23,7 @@ _PATIENCE = 120.0
 def traced(
     command: Sequence[str], calls: Sequence[str], output: Path, *, options: Sequence[str] = (_QUICK,)
 ) -> list[str]:
-    """Give the command that runs a program and writes a line for each of some calls, its children's too, as it happens."""
+    """Give the command that runs a program and writes a line for each of some calls when it happens."""
     return [
         *(program("strace"), "-f", "-qq", "-o", str(output)),
         *("-e", f"trace={','.join(calls)}", "-e", "signal=none", *options, *command),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,9 @@ from .layout import after_all
 from .protocol import CATALOG, Absent, Check, Empty, Exists, Key, Put, Same, Span, epoch_of
 
 _PACK = msgspec.msgpack.Encoder().encode
+
+Numbers: TypeAlias = dict[str, tuple[int, int]]
+"""Of a space's hash and of its sorted set among KEYS, as Lua counts; 0 is none."""
 
 COMMITTED, OTHER_EPOCH = 0, -1
 """What COMMIT gives; above 0 it is the number of the first check that fails, counted from 1."""
@@ -128,6 +131,7 @@ class Keyspace:
         self.catalog = self.values(CATALOG[0])
         self.epoch = packed(b"HGET", self.catalog, b"epoch")
         self._heads: dict[str, bytes] = {}
+        self._numbered: dict[frozenset[str], tuple[list[bytes], Numbers]] = {}
 
     def values(self, space: str) -> bytes:
         """Give the hash of a space."""
@@ -136,6 +140,21 @@ class Keyspace:
     def names(self, space: str) -> bytes:
         """Give the sorted set of a space."""
         return self.start + (f"k{space[1:]}" if space[0] == "r" else space).encode()
+
+    def numbered(self, spaces: frozenset[str]) -> tuple[list[bytes], Numbers]:
+        """Give the keys of some spaces, and their numbers; kept, since commits touch the same ones over again."""
+        found = self._numbered.get(spaces)
+        if found is None:
+            keys, numbers = [self.catalog], {CATALOG[0]: (1, 0)}
+            for space in sorted(spaces.difference(numbers)):
+                has_values, has_names = space[0] in _VALUED, space[0] != "u"
+                keys += [self.values(space)] if has_values else []
+                keys += [self.names(space)] if has_names else []
+                numbers[space] = (len(keys) - has_names if has_values else 0, len(keys) if has_names else 0)
+            if len(self._numbered) >= _KEPT:
+                self._numbered.clear()
+            found = self._numbered[spaces] = keys, numbers
+        return found
 
     def read_one(self, space: str, name: str) -> bytes:
         """Write the commands that read one value, and then the epoch: the commonest of all requests."""
@@ -162,8 +181,11 @@ class Keyspace:
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], epoch: str | None
     ) -> tuple[list[bytes], list[bytes]]:
         """Give the keys and arguments of COMMIT."""
-        keys = _Numbers(self)
-        tests = [_test(keys, check) for check in checks]
+        spaces = {put[0] for put in puts}
+        spaces.update(map(_space, checks))
+        spaces.update([space for space, _ in deletes])
+        keys, numbers = self.numbered(frozenset(spaces))
+        tests = [_test(numbers, check) for check in checks]
         made: dict[str, list[Any]] = {}
         for space, name, value in puts:
             part = made.setdefault(space, [])
@@ -179,50 +201,29 @@ class Keyspace:
             for key in deletes:
                 if key not in kept:
                     gone.setdefault(key[0], []).append(key[1])
-        parts = [[(*keys.both(space), names) for space, names in part.items()] for part in (made, gone)]
+        parts = [[(*numbers[space], names) for space, names in part.items()] for part in (made, gone)]
         blob = _PACK((tests, *parts))
-        return keys.keys, [(epoch or "").encode(), blob]
+        return keys, [(epoch or "").encode(), blob]
 
 
 _VALUED = "ruc"
+_KEPT = 1000
 
 
-class _Numbers:
-    """The keys of one commit, numbered as Lua counts; 0 is none."""
-
-    def __init__(self, keyspace: Keyspace) -> None:
-        self._keyspace = keyspace
-        self.keys = [keyspace.catalog]
-        self._numbers = {keyspace.catalog: 1}
-
-    def number(self, key: bytes) -> int:
-        found = self._numbers.get(key)
-        if found is None:
-            self.keys.append(key)
-            found = self._numbers[key] = len(self.keys)
-        return found
-
-    def values(self, space: str) -> int:
-        return self.number(self._keyspace.values(space))
-
-    def names(self, space: str) -> int:
-        return self.number(self._keyspace.names(space))
-
-    def both(self, space: str) -> tuple[int, int]:
-        letter = space[0]
-        if letter == "r":
-            return self.values(space), self.names(space)
-        return (self.values(space), 0) if letter in _VALUED else (0, self.names(space))
+def _space(check: Check) -> str:
+    if isinstance(check, (Absent, Same, Exists)):
+        return check.key[0]
+    return check.space if isinstance(check, Empty) else check.span.space
 
 
-def _test(keys: _Numbers, check: Check) -> tuple[Any, ...]:
+def _test(numbers: Numbers, check: Check) -> tuple[Any, ...]:
     if isinstance(check, Absent):
-        return "absent", keys.values(check.key[0]), check.key[1]
+        return "absent", numbers[check.key[0]][0], check.key[1]
     if isinstance(check, Same):
-        return "same", keys.values(check.key[0]), check.key[1], check.token
+        return "same", numbers[check.key[0]][0], check.key[1], check.token
     if isinstance(check, Exists):
-        return "exists", keys.values(check.key[0]), check.key[1]
+        return "exists", numbers[check.key[0]][0], check.key[1]
     if isinstance(check, Empty):
-        return "empty", keys.names(check.space), check.prefix, after_all(check.prefix)
+        return "empty", numbers[check.space][1], check.prefix, after_all(check.prefix)
     span = check.span
-    return "range", keys.names(span.space), span.low, span.high, check.seen
+    return "range", numbers[span.space][1], span.low, span.high, check.seen

@@ -152,20 +152,7 @@ class Selects:
             there = self._catalog.outerjoin(self.table, self._wanted(self.plan.where, shape))
             return select(*self._outputs(self.table)).select_from(there).where(self._believed_of(self._catalog))
         if shape.form == "capped":
-            # What the access yields up to the cap, in order; of that, what matches. No second ORDER BY where it can be
-            # helped: it would make the database read to the cap each time.
-            assert self.plan.residual is not None
-            names = self.plan.columns if self.plan.output == "rows" else self.plan.collection.positions
-            further = () if self.dialect.ordered_subqueries else [term.field for term in self.plan.order]
-            bounded = self._bounded(shape, self.plan.order, *names, *further)
-            bounded = bounded if self.marked else bounded.where(self._believed())
-            if self.plan.output != "rows":
-                bounded = bounded.add_columns(self.table.c[REVISION], self.table.c[VERSION])
-            inner = bounded.subquery("examined")
-            built: Any = (
-                select(*self._outputs(inner)).select_from(inner).where(self._clause(self.plan.residual, shape, inner))
-            )
-            columns = self._columns(inner)
+            built, columns = self._capped(shape)
         else:
             built = (
                 select(*self._outputs(self.table))
@@ -177,6 +164,29 @@ class Selects:
         if shape.limited:
             built = built.limit(parameter("limit"))
         return self._with_mark(built, shape) if self.marked else built
+
+    def _capped(self, shape: Shape) -> tuple[Any, Columns]:
+        """Select what the access yields up to the cap, in order; of that, what matches. Give the columns of the order.
+
+        No second ORDER BY where it can be helped: it would make the database read to the cap each time. One that keeps
+        no order of a subquery writes it out first: then whole records are read only of what matches.
+        """
+        assert self.plan.residual is not None
+        is_wide = self.dialect.ordered_subqueries
+        collection, table = self.plan.collection, self.table
+        names = self.plan.columns if self.plan.output == "rows" else collection.positions
+        further = [*collection.key, *(term.field for term in self.plan.order)]
+        bounded = self._bounded(shape, self.plan.order, *(names if is_wide else further))
+        bounded = bounded if self.marked else bounded.where(self._believed())
+        if is_wide and self.plan.output != "rows":
+            bounded = bounded.add_columns(table.c[REVISION], table.c[VERSION])
+        inner = bounded.subquery("examined")
+        columns, source = self._columns(inner), inner
+        if not is_wide:
+            whole = self._columns(table)
+            source = inner.join(table, and_(*(columns(name) == whole(name) for name in collection.key)))
+        built = select(*self._outputs(inner if is_wide else table)).select_from(source)
+        return built.where(self._clause(self.plan.residual, shape, inner)), columns
 
     def _with_mark(self, built: Any, shape: Shape) -> Executable:
         if not shape.limited and not self._is_point and not self.dialect.ordered_subqueries:

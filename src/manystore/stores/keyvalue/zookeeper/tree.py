@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 
 from ....errors import OutcomeUnknown
+from ....store.outcome import UNKNOWN
 from ....store.protocol import Wait
 from ..layout import owner_of
-from ..outcome import UNKNOWN, Broken, settle
+from ..outcome import Broken, settle
 from ..protocol import Check, Key, Page, Put, Span, Values
 from .buckets import Buckets
 from .commit import Commit
