@@ -22,6 +22,13 @@ def stores(*kinds: str) -> list[object]:
     return [pytest.param(kind, marks=[pytest.mark.server] if kind in SERVERS else []) for kind in kinds]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here as slow: all of it begins programs of its own."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=stores(*STORES))
 def kind(request: pytest.FixtureRequest) -> str:
     """The store: its scheme."""
@@ -31,7 +38,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def place(kind: str, tmp_path: Path) -> Iterator[provision.Place]:
     """A fresh place on the store."""
-    with provision.place(f"{kind}:", tmp_path) as made:
+    # A file has one writer at a time, and its lock is not fair: one may be kept out for seconds.
+    options = "?durability=off&timeout=60" if kind == "sqlite" else ""
+    with provision.place(f"{kind}:{options}", tmp_path) as made:
         yield made
 
 

@@ -15,6 +15,8 @@ from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.testing.crew import Seat
 
+# Seconds between two writes: a lock of a file is not fair, and who never lets go of it keeps others out for long.
+BREATH = 0.003
 STUBBORN = 3  # more writes under an epoch that is known to be over
 
 
@@ -104,7 +106,7 @@ class Writer:
 
 
 def write(seat: Seat, url: str, prefix: str) -> Log:
-    """Write as fast as it goes under the epoch last seen, and on under one that is over, until told to stop."""
+    """Write on and on under the epoch last seen, and on under one that is over, until told to stop."""
     log = Counter[str]()
     refused = leaks = 0
     store = raw_store(url, prefix)
@@ -125,6 +127,7 @@ def write(seat: Seat, url: str, prefix: str) -> Log:
             writer.written()
             log[epoch] += marks
             seat.step()
+            time.sleep(BREATH)
     store.close()
     return Log(log, writer.count, refused, leaks)
 

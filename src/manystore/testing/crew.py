@@ -112,6 +112,7 @@ class Shift:
         self._members = members
         self._over = over
         self._steps = steps
+        self._results: list[Any] | None = None
 
     @property
     def steps(self) -> list[int]:
@@ -119,10 +120,12 @@ class Shift:
         return list(self._steps)
 
     def until(self, holds: Callable[[list[int]], bool]) -> bool:
-        """Wait until something holds of the steps; False when the members ended before."""
+        """Wait until something holds of the steps; False when a member ended before, or what it raised."""
         end = time.monotonic() + _PATIENCE
         while not holds(self.steps):
-            if not any(member.is_busy for member in self._members):
+            if not all(member.is_busy for member in self._members):
+                if not holds(self.steps):
+                    self.end()  # raises what one of them met
                 return holds(self.steps)
             if time.monotonic() > end:
                 self._crew.close()
@@ -137,6 +140,8 @@ class Shift:
 
     def results(self) -> list[Any]:
         """Wait until all are through. Of several failures the one that is no consequence of another is raised."""
+        if self._results is not None:
+            return self._results
         failures: list[BaseException] = []
         found: list[Any] = []
         for member in self._members:
@@ -147,6 +152,7 @@ class Shift:
         if failures:
             self._crew.close()  # the barrier is broken, and who knows what else
             raise next((error for error in failures if not isinstance(error, BrokenBarrierError)), failures[0])
+        self._results = found
         return found
 
 
