@@ -10,6 +10,7 @@ UV := uv==0.13.9
 TYPED := src $(wildcard tests/typing)
 SPELLED := $(wildcard *.md benchmarks docs examples src tests)
 STATIC := pyright mypy lint format imports spelling
+ALL := not soak and not alone
 QUICK := not slow and not soak and not cluster and not server and not alone
 
 .DEFAULT_GOAL := help
@@ -82,7 +83,9 @@ check: $(INSTALLED)  ## format, lint, types, layers and the quick tests: under a
 test: $(INSTALLED) servers  ## everything but the soak tests, on every store; starts servers of its own
 	@$(MAKE) --no-print-directory -j2 TOGETHER=yes $(STATIC)
 	@$(MAKE) --no-print-directory TOGETHER=yes alone
-	@$(BIN)/python -m pytest -n auto -m 'not soak and not alone'; tests=$$?; \
+	@$(BIN)/python -m pytest -n auto -m '$(ALL)' || { \
+		printf '\n--- once more, by itself: what failed beside the others ---\n'; \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m '$(ALL)'; }; tests=$$?; \
 		$(call verdict,$(STATIC) alone); exit $$tests
 
 soak: $(INSTALLED) servers  ## the tests that run for minutes
