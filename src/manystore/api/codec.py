@@ -36,7 +36,6 @@ class ModelCodec:
         self.weighed: Callable[[Any], tuple[Values, int]] = _make_bind(self)
         self.load: Callable[[Sequence[Any]], Any] = _make_load(self)
         self.copy: Callable[[Any], Any] = _make_copy(self)
-        self.key_specs = model.key
         self.key_parts: Callable[[Any], tuple[Any, ...]] = _make_key_parts(self)
         self.check_key: Callable[[tuple[Any, ...]], tuple[Any, ...]] = _make_key(self, dumped=False)
         self.bind_key: Callable[[tuple[Any, ...]], Values] = _make_key(self, dumped=True)

@@ -47,7 +47,6 @@ class Mapper:
         self.name = model.name
         self.plans: dict[Any, Plan] = {}
         self.cls = model.cls
-        self.key_specs = model.key
         self.generated = model.generated
         self.key_names = collection.key
         self.key_parts = self.codec.key_parts

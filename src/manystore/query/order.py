@@ -6,6 +6,7 @@ The functions are typed as the value they stand for, so that checkers follow the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
@@ -127,12 +128,11 @@ def _check_projection(projection: Projection[Any], name: str) -> None:
     """Refuse columns that the shape does not take, and a grouping by values that are not compared."""
     import inspect  # noqa: PLC0415 - for declarations only
 
-    try:
-        inspect.signature(projection.shape).bind(**dict(projection.columns))
-    except TypeError as reason:
-        raise DeclarationError(f"project({name}): {reason}") from None
-    except ValueError:  # a shape without a signature, as some classes written in C are
-        return
+    with suppress(ValueError):  # a shape without a signature, as some classes written in C are, takes what it takes
+        try:
+            inspect.signature(projection.shape).bind(**dict(projection.columns))
+        except TypeError as reason:
+            raise DeclarationError(f"project({name}): {reason}") from None
     if projection.owner is not None and projection.aggregates:
         for parameter, column in projection.plain:
             if model_of(projection.owner).field(column).type.kind == "json":
