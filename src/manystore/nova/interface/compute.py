@@ -61,7 +61,7 @@ COMPUTE = (
         op("get_project_vpn(project_id)", ADMIN, SWITCH),
         op("get_all_hung_in_rebooting(reboot_window, session=None)", ADMIN, ANY),
         op("update(instance_id, values)", USER, SPLIT, sees=OWN),
-        op("add_security_group(instance_id, security_group_id)", USER, SPLIT, sees=OWN),
+        op("add_security_group(instance_id, security_group_id)", USER, LIVE, sees=OWN),
         op("remove_security_group(instance_id, security_group_id)", USER, ANY, sees=OWN),
         op("get_id_to_uuid_mapping(ids)", USER, ANY, sees=OWN),
     ),

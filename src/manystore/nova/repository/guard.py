@@ -106,7 +106,7 @@ class NovaRepository(Repository[M, K]):
         found = super().find(*where, order_by=order_by, limit=limit, after=after, scan=scan, deleted=deleted)
         found = self._mine(found)
         if load:
-            self._load(found, load)
+            self._load(found, load, scan=scan)
         return found
 
     def create(self, record: M, /) -> M:
@@ -129,9 +129,9 @@ class NovaRepository(Repository[M, K]):
         self._check_key(target)
         super().delete(target)
 
-    def _load(self, records: Sequence[M], slots: Sequence[object]) -> None:
+    def _load(self, records: Sequence[M], slots: Sequence[object], *, scan: bool = False) -> None:
         """Load what belongs to records that the caller may see, whosever it is."""
-        getattr(self.system, self.entity).load(records, *slots)
+        getattr(self.system, self.entity).load(records, *slots, scan=scan)
 
     def _is_filtered(self) -> bool:
         """Tell whether what was read must be looked through for records of others."""
