@@ -45,7 +45,8 @@ class NovaRepository(Repository[M, K]):
     missing: ClassVar[tuple[type[NovaException], str] | None] = None
     owner: ClassVar[str | None] = None
     parent: ClassVar[str | None] = None
-    model: ClassVar[Any]  # found in the bases, as in NovaRepository[Instance]
+    model: ClassVar[Any]  # these two from the bases, as in NovaRepository[User, str]
+    key_type: ClassVar[Any] = int
 
     database: Nova
 
@@ -56,7 +57,8 @@ class NovaRepository(Repository[M, K]):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         base = next(base for base in get_original_bases(cls) if issubclass(get_origin(base) or base, NovaRepository))
-        cls.model = next(iter(get_args(base)), None) or cls.model
+        if arguments := list(get_args(base)):
+            cls.model, cls.key_type = [*arguments, int][:2]
         for name in dir(cls):
             method = getattr(cls, name)
             if name[0] != "_" and name not in _FREE and inspect.isfunction(method):
