@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manystore import NotLoaded, OutOfScope, col
+from manystore import NotLoaded, col
 from manystore.nova.context import RequestContext
 from manystore.nova.database import Nova
 from manystore.nova.exception import (
@@ -99,7 +99,7 @@ def test_making_one_gives_it_a_uuid_and_what_is_pinned_to_it(db: Nova):
     assert db.instance.create(Instance(uuid="mine")).uuid == "mine"
     assert make(db).metadata == []
     assert user(db).instance.create(Instance(project_id="p"), metadata={"a": "1"}).metadata_by_key == {"a": "1"}
-    with pytest.raises(OutOfScope):
+    with pytest.raises(NotAuthorized):
         user(db).instance.create(Instance(project_id="q"))
 
 

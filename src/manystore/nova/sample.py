@@ -133,6 +133,7 @@ class Sample:
         every.zone.create(Zone(name="zone", api_url="http://127.0.0.1"))
         every.console_pool.create(ConsolePool(host="proxy", compute_host="host", console_type="vnc"))
         every.instance_type.create(InstanceType(name="small", flavorid="1", vcpus=1, memory_mb=512, local_gb=1))
+        every.instance_type.create(InstanceType(name="spare", flavorid="3"))
         every.instance_type_extra_spec.create(InstanceTypeExtraSpec(instance_type_id=1, key="key", value="value"))
 
     def _fill_instance(self, every: Nova) -> Instance:
@@ -280,6 +281,7 @@ class Sample:
             "key_pair_get": {"name": "key"},
             "key_pair_destroy": {"name": "key"},
             "quota_create": {"resource": "ram"},
+            "instance_type_purge": {"name": "spare"},  # the other is a storage array's
             "instance_type_get_by_flavor_id": {"id": "1"},
             "sm_flavor_get": {"sm_flavor": "gold"},
             "sm_flavor_update": {"sm_flavor_id": "gold"},
