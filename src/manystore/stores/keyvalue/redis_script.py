@@ -20,7 +20,7 @@ _PACK = msgspec.msgpack.Encoder().encode
 Numbers: TypeAlias = dict[str, tuple[int, int]]
 """Of a space's hash and of its sorted set among KEYS, as Lua counts; 0 is none."""
 
-COMMITTED, OTHER_EPOCH = 0, -1
+COMMITTED, OTHER_EPOCH, SLOT_GONE = 0, -1, -2
 """What COMMIT gives; above 0 it is the number of the first check that fails, counted from 1."""
 
 
@@ -87,6 +87,17 @@ for place, check in ipairs(step[1]) do
   if not holds then return place end
 end
 
+if #step[2] + #step[3] > 0 then
+  local slot = KEYS[#KEYS]
+  -- A full server refuses a script at its first write. It must not refuse deletes, and those alone come after this one.
+  if #step[2] == 0 then call('PEXPIRE', slot, 600000) end
+  local number = call('INCR', slot)
+  if number < 2 then
+    if number == 1 then call('DEL', slot) end
+    return -2
+  end
+end
+
 for _, part in ipairs(step[2]) do
   local values, names = KEYS[part[1]], KEYS[part[2]]
   if not values then
@@ -102,7 +113,10 @@ for _, part in ipairs(step[3]) do
 end
 return 0
 """)
-"""KEYS: the catalog, then all that is touched. ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace)."""
+"""KEYS: the catalog, all that is touched, and, of a step that writes, its slot (redis_slot.py).
+
+ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace).
+"""
 
 FIND = Script("""\
 local call = redis.call
@@ -128,10 +142,15 @@ class Keyspace:
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self.start = b"{%b}:" % tag.encode()
+        self.slots = self.start + b"w:"
         self.catalog = self.values(CATALOG[0])
         self.epoch = packed(b"HGET", self.catalog, b"epoch")
         self._heads: dict[str, bytes] = {}
         self._numbered: dict[frozenset[str], tuple[list[bytes], Numbers]] = {}
+
+    def slot(self, name: str) -> bytes:
+        """Give the key of a slot."""
+        return self.slots + name.encode()
 
     def values(self, space: str) -> bytes:
         """Give the hash of a space."""
@@ -196,7 +215,7 @@ class Keyspace:
                     part += ("epoch", epoch_of(value))
         gone: dict[str, list[Any]] = {}
         if deletes:
-            # Puts go first, since a full server refuses a script only at its first write, and deletes it never refuses.
+            # Puts go first: a full server refuses a script only before it has written anything, and deletes never.
             kept = {(space, name) for space, name, _ in puts}
             for key in deletes:
                 if key not in kept:
