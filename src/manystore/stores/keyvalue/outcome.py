@@ -37,8 +37,9 @@ def through(
 ) -> int | None:
     """Give what `commit` gives, of a commit with slots; send again what was not carried out, for some seconds at most.
 
-    send: raises Broken with the slot when the reply is lost. ask: tells by a slot whether its commit was carried out,
-    and after a no it never will be; None when the slot is gone, and then it never will be from now on.
+    send: raises Broken with the slot when the reply is lost; without one when nothing was to be written. ask: tells by
+    a slot whether its commit was carried out, and after a no it never will be; None when the slot is gone, and then it
+    never will be from now on.
     """
     until = 0.0
     while True:
@@ -48,7 +49,7 @@ def through(
             slot = broken.slot
         until = until or time.monotonic() + seconds
         try:
-            is_carried_out = ask(slot)
+            is_carried_out = False if slot is None else ask(slot)
             if is_carried_out is None:
                 is_carried_out = _decided(get, *parts)
         except OutcomeUnknown:

@@ -137,8 +137,9 @@ def test_a_commit_that_is_too_large_is_refused_before_it_is_sent(tree, client, r
 
 @server_test
 def test_the_size_is_that_of_the_request(tree):
-    multi = Multi(acl_of(has_login=False), lambda: 1)
+    multi = Multi(acl_of(has_login=False))
     multi.create("/ä", b"123")
+    multi.create("/ö", is_ephemeral=True)
     multi.check("/b", 7)
     multi.delete("/ä")
     multi.put("/b", b"")
