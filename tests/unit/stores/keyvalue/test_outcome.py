@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from manystore.errors import EpochChanged, OutcomeUnknown
+from manystore.errors import Closed, EpochChanged, OutcomeUnknown, Unavailable
 from manystore.stores.keyvalue.memory import Memory
-from manystore.stores.keyvalue.outcome import settle
+from manystore.stores.keyvalue.outcome import Broken, settle, through
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Check, Exists, Put, Same, previous_of, token_of
 
 KEY = ("r:book", "a1")
@@ -53,6 +53,17 @@ class Commit:
 
     def settle(self) -> int | None:
         return settle(self.send, self.kv.get, *self.parts)
+
+    def through(self, answer: bool | None, seconds: float = 5) -> int | None:
+        """Lose the first reply; the slot then answers."""
+        lost: list[Broken] = [Broken("a slot")]
+
+        def send() -> int | None:
+            if lost:
+                raise lost.pop()
+            return self.send()
+
+        return through(send, lambda slot: answer if slot == "a slot" else None, self.kv.get, self.parts, seconds)
 
 
 def save(kv: Memory) -> Commit:
@@ -151,3 +162,60 @@ def test_the_first_catalog(kv):
     assert own.settle() is None
     others = Commit(kv, [Absent(CATALOG)], [(*CATALOG, catalog(EPOCHS[1]))], [])
     assert others.settle() == 0
+
+
+def test_the_slot_decides(kv):
+    commit = create(kv)
+    assert commit.through(False) is None
+    assert kv.get([KEY]).values == [record(OURS)]
+    assert commit.through(True) is None
+    assert commit.through(False) == 0
+    with pytest.raises(Unavailable, match="nothing was written"):
+        commit.through(False, seconds=0)
+
+
+@pytest.mark.parametrize(("was_applied", "others"), CASES)
+def test_without_the_slot_the_tokens_decide(kv, was_applied, others):
+    commit = save(kv)
+    if was_applied:
+        assert commit.send() is None
+    for number in range(others):
+        overwrite(kv, number)
+    if others == 2:
+        with pytest.raises(OutcomeUnknown):
+            commit.through(None)
+    else:
+        assert commit.through(None) == (1 if others and not was_applied else None)
+    assert token_of(kv.get([KEY]).values[0]) == (f"{99 + others:016x}" if others else OURS)
+
+
+def test_without_the_slot_nothing_is_made_that_others_may_have_taken_away(kv):
+    for commit in (create(kv), delete(kv)):
+        kv.commit([], [], [KEY, ENTRY], epoch=None)
+        with pytest.raises(OutcomeUnknown):
+            commit.through(None)
+        assert kv.get([KEY]).values == [None]
+
+
+def test_what_only_checks_has_no_slot_and_is_asked_again(kv):
+    commit = Commit(kv, [Absent(KEY)], [], [])
+    lost = [Broken()]
+
+    def send() -> int | None:
+        if lost:
+            raise lost.pop()
+        return commit.send()
+
+    assert through(send, lambda _: pytest.fail("there is no slot to ask"), kv.get, commit.parts, 5) is None
+
+
+@pytest.mark.parametrize("error", [Broken(), Unavailable("gone"), Closed("closed")])
+def test_a_slot_that_cannot_be_asked(kv, error):
+    def ask(_: object) -> bool | None:
+        raise error
+
+    def send() -> int | None:
+        raise Broken("a slot")
+
+    with pytest.raises(OutcomeUnknown):
+        through(send, ask, kv.get, create(kv).parts, 5)
