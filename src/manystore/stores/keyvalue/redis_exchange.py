@@ -28,8 +28,9 @@ from .redis_script import COMMIT, COMMITTED, SLOT_GONE, Keyspace, Script, packed
 from .redis_slot import Slot
 from .redis_translate import ANSWERS, DRIVER_ERRORS, translate
 
-_FORGETFUL = "the server forgets what it is told at once; nothing was written"
+_BARE = "the connection broke during a commit, and the server keeps nothing to tell by what became of it"
 _TOO_FEW = "the commit is carried out, but too few replicas have it: a failover may lose it"
+_TRIES = 2  # with a slot
 _SHORTEST_PAUSE = 0.01
 
 
@@ -100,8 +101,8 @@ class Exchange:
 
     def deliver(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:
         """Commit something; raise Broken when the reply was lost."""
-        pauses, whole = self._pauses(), False
-        while True:
+        pauses, whole, gone = self._pauses(), False, 0
+        while gone < _TRIES:
             link, slot = self._ready(pauses)
             payload = COMMIT.packed([*keys, slot.key], arguments, whole=whole)
             try:
@@ -114,8 +115,20 @@ class Exchange:
                 continue
             if answer != SLOT_GONE:
                 return answer
-            if not self._may_go_on(pauses):
-                raise Unavailable(_FORGETFUL)
+            gone += 1
+        return self._delivered_bare(keys, arguments, pauses)
+
+    def _delivered_bare(self, keys: Sequence[bytes], arguments: Sequence[bytes], pauses: Iterator[float]) -> int:
+        """Commit without a slot: a full server may throw slots away at once, and must still let go of records."""
+        link, slot = self._ready(pauses)
+        link.slot = None
+        payload = COMMIT.packed(keys, [*arguments, b"bare"], whole=True)
+        try:
+            return self._sent_once(link, slot, payload + self._replicated)
+        except Broken:
+            raise OutcomeUnknown(_BARE) from None
+        except ANSWERS as error:
+            raise translate(error) from error
 
     def _ready(self, pauses: Iterator[float]) -> tuple[Link, Slot]:
         """Take a connection that has not broken while it was idle, and has a slot."""

@@ -87,7 +87,7 @@ for place, check in ipairs(step[1]) do
   if not holds then return place end
 end
 
-if #step[2] + #step[3] > 0 then
+if not ARGV[3] and #step[2] + #step[3] > 0 then
   local slot = KEYS[#KEYS]
   -- A full server refuses a script at its first write. It must not refuse deletes, and those alone come after this one.
   if #step[2] == 0 then call('PEXPIRE', slot, 600000) end
@@ -115,7 +115,7 @@ return 0
 """)
 """KEYS: the catalog, all that is touched, and, of a step that writes, its slot (redis_slot.py).
 
-ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace).
+ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace); anything more, for a step that has no slot.
 """
 
 FIND = Script("""\

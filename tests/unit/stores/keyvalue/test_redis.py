@@ -463,25 +463,37 @@ def test_replicas(durable, prefix):
     store.close()
 
 
-def test_a_full_server_lets_go_of_records(durable, prefix):
-    """Over connections with a slot and without one; and what became of a delete can be found out there as well."""
-    keys = [("r:a", name) for name in "abc"]
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru", "volatile-ttl"])
+def test_a_full_server_lets_go_of_records(durable, prefix, policy):
+    """Over connections with a slot and without one; and what became of a delete can be found out there as well.
+
+    Where the server throws slots away for want of memory, a lost reply is not: then it is unknown.
+    """
+    keys = [("r:a", name) for name in "abcd"]
     first = opened(durable.url, prefix)
     first.alter(CreateDatabase(Catalog.first(Schema.of([], SYSTEM))))
     first._kv.commit([], [(*key, RECORD) for key in keys], [], epoch=None)
     with redis.Redis.from_url(durable.url) as admin, Proxy(servers.HOST, durable.port) as proxy:
         second = opened(f"redis://127.0.0.1:{proxy.port}", prefix)
+        admin.config_set("maxmemory-policy", policy)
         admin.config_set("maxmemory", "1")
         try:
             assert first._kv.commit([Exists(keys[0])], [], keys[:1], epoch=None) is None
             assert second._kv.commit([Exists(keys[1])], [], keys[1:2], epoch=None) is None
             for fault in (proxy.cut_before, proxy.cut_after):
-                struck = fault(containing=b"exists")
-                assert second._kv.commit([Exists(CATALOG)], [], keys[2:], epoch=None) is None
+                struck = fault(containing=b"bare" if policy != "noeviction" else b"exists")
+                if policy == "noeviction":
+                    assert second._kv.commit([Exists(CATALOG)], [], keys[2:3], epoch=None) is None
+                else:
+                    with pytest.raises(errors.OutcomeUnknown):
+                        second._kv.commit([Exists(CATALOG)], [], keys[3:], epoch=None)
                 assert struck.has_struck
+            with pytest.raises(errors.Unavailable, match="memory"):
+                second._kv.commit([], [(*keys[0], RECORD)], [], epoch=None)
         finally:
             admin.config_set("maxmemory", "0")
-    assert first._kv.scan(Span("r:a", "", "z")).names == []
+            admin.config_set("maxmemory-policy", "noeviction")
+    assert first._kv.scan(Span("r:a", "", "z")).names == ["d" if policy == "noeviction" else "c"]
     first.close()
     second.close()
 
