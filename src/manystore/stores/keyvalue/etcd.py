@@ -125,12 +125,17 @@ class Etcd:
             response = self._cluster.ask("Txn", step.request(None, self._most))
             return None if response.succeeded else step.failing(response, None)
         until = time.monotonic() + self._cluster.timeout
+        try:
+            return self._send(step, until)
+        except Broken as broken:
+            lost = broken
         return through(
+            lost,
             lambda: self._send(step, until),
             lambda slot: self._slots.settle(slot, max(self._cluster.timeout / 2, until - time.monotonic())),
             self.get,
-            (checks, puts, deletes),
-            self._cluster.timeout,
+            parts=(checks, puts, deletes),
+            seconds=self._cluster.timeout,
         )
 
     def _send(self, step: Step, until: float) -> int | None:

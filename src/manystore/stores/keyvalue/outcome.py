@@ -29,39 +29,50 @@ class Broken(Exception):
 
 
 def through(
+    broken: Broken,
     send: Callable[[], int | None],
     ask: Callable[[Any], bool | None],
     get: Callable[[Sequence[Key]], Values],
+    *,
     parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]],
     seconds: float,
 ) -> int | None:
-    """Give what `commit` gives, of a commit with slots; send again what was not carried out, for some seconds at most.
+    """Give what `commit` gives, of a commit with slots that broke.
 
+    What was not carried out is sent again, for some seconds at most; raises OutcomeUnknown, and whatever `send` does.
     send: raises Broken with the slot when the reply is lost; without one when nothing was to be written. ask: tells by
     a slot whether its commit was carried out, and after a no it never will be; None when the slot is gone, and then it
     never will be from now on.
     """
-    until = 0.0
+    until = time.monotonic() + seconds
     while True:
-        try:
-            return send()
-        except Broken as broken:
-            slot = broken.slot
-        until = until or time.monotonic() + seconds
-        try:
-            is_carried_out = False if slot is None else ask(slot)
-            if is_carried_out is None:
-                is_carried_out = _decided(get, *parts)
-        except OutcomeUnknown:
-            raise
-        except (Broken, StoreError, URLError, Closed) as error:
-            raise OutcomeUnknown(NOT_ASKED) from error
-        if is_carried_out is None:
-            raise OutcomeUnknown(UNKNOWN)
-        if is_carried_out:
+        if broken.slot is not None and _was_carried_out(broken.slot, ask, get, parts):
             return None
         if time.monotonic() >= until:
             raise Unavailable("the store did not answer in time; nothing was written")
+        try:
+            return send()
+        except Broken as error:
+            broken = error
+
+
+def _was_carried_out(
+    slot: Any,
+    ask: Callable[[Any], bool | None],
+    get: Callable[[Sequence[Key]], Values],
+    parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]],
+) -> bool:
+    try:
+        answer = ask(slot)
+        if answer is None:
+            answer = _decided(get, *parts)
+    except OutcomeUnknown:
+        raise
+    except (Broken, StoreError, URLError, Closed) as error:
+        raise OutcomeUnknown(NOT_ASKED) from error
+    if answer is None:
+        raise OutcomeUnknown(UNKNOWN)
+    return answer
 
 
 def settle(

@@ -17,7 +17,7 @@ from ...errors import EpochChanged, NotADatabase, URLError
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
-from .outcome import through
+from .outcome import Broken, through
 from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
 from .redis_connection import Address, Connections, HashSlot, Login, OneServer
 from .redis_exchange import Exchange
@@ -84,12 +84,17 @@ class Redis:
         if not puts and not deletes:
             return _failing(self._exchange.run(COMMIT, keys, arguments))
         exchange = self._exchange
+        try:
+            return _failing(exchange.deliver(keys, arguments))
+        except Broken as broken:
+            lost = broken
         return through(
+            lost,
             lambda: _failing(exchange.deliver(keys, arguments)),
             exchange.ask_slot,
             self.get,
-            (checks, puts, deletes),
-            exchange.patience,
+            parts=(checks, puts, deletes),
+            seconds=exchange.patience,
         )
 
     def close(self) -> None:

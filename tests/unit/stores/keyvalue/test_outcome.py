@@ -54,16 +54,12 @@ class Commit:
     def settle(self) -> int | None:
         return settle(self.send, self.kv.get, *self.parts)
 
-    def through(self, answer: bool | None, seconds: float = 5) -> int | None:
+    def through(self, answer: bool | None) -> int | None:
         """Lose the first reply; the slot then answers."""
-        lost: list[Broken] = [Broken("a slot")]
-
-        def send() -> int | None:
-            if lost:
-                raise lost.pop()
-            return self.send()
-
-        return through(send, lambda slot: answer if slot == "a slot" else None, self.kv.get, self.parts, seconds)
+        lost = Broken("a slot")
+        return through(
+            lost, self.send, lambda slot: answer if slot == "a slot" else None, self.kv.get, parts=self.parts, seconds=5
+        )
 
 
 def save(kv: Memory) -> Commit:
@@ -170,8 +166,6 @@ def test_the_slot_decides(kv):
     assert kv.get([KEY]).values == [record(OURS)]
     assert commit.through(True) is None
     assert commit.through(False) == 0
-    with pytest.raises(Unavailable, match="nothing was written"):
-        commit.through(False, seconds=0)
 
 
 @pytest.mark.parametrize(("was_applied", "others"), CASES)
@@ -199,14 +193,23 @@ def test_without_the_slot_nothing_is_made_that_others_may_have_taken_away(kv):
 
 def test_what_only_checks_has_no_slot_and_is_asked_again(kv):
     commit = Commit(kv, [Absent(KEY)], [], [])
-    lost = [Broken()]
+
+    def ask(_: object) -> bool | None:
+        pytest.fail("there is no slot to ask")
+
+    assert through(Broken(), commit.send, ask, kv.get, parts=commit.parts, seconds=5) is None
+
+
+def test_what_breaks_again_and_again_is_given_up(kv):
+    sent: list[Broken] = []
 
     def send() -> int | None:
-        if lost:
-            raise lost.pop()
-        return commit.send()
+        sent.append(Broken("a slot"))
+        raise sent[-1]
 
-    assert through(send, lambda _: pytest.fail("there is no slot to ask"), kv.get, commit.parts, 5) is None
+    with pytest.raises(Unavailable, match="nothing was written"):
+        through(Broken("a slot"), send, lambda _: False, kv.get, parts=create(kv).parts, seconds=0.01)
+    assert len(sent) > 1
 
 
 @pytest.mark.parametrize("error", [Broken(), Unavailable("gone"), Closed("closed")])
@@ -214,8 +217,7 @@ def test_a_slot_that_cannot_be_asked(kv, error):
     def ask(_: object) -> bool | None:
         raise error
 
-    def send() -> int | None:
-        raise Broken("a slot")
-
+    commit = create(kv)
     with pytest.raises(OutcomeUnknown):
-        through(send, ask, kv.get, create(kv).parts, 5)
+        through(Broken("a slot"), commit.send, ask, kv.get, parts=commit.parts, seconds=5)
+    assert kv.get([KEY]).values == [None]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ....store.protocol import Wait
 from ..layout import owner_of
-from ..outcome import through
+from ..outcome import Broken, through
 from ..protocol import Check, Key, Page, Put, Span, Values
 from .buckets import Buckets
 from .commit import Commit
@@ -72,13 +72,15 @@ class Tree:
         """Delete and put, in one atomic step, if the epoch is in force and all checks hold."""
 
         parts = checks, puts, deletes
-        return through(
-            lambda: Commit(self._buckets, self._slots, self._limit, parts, epoch).run(),
-            self._slots.ask,
-            self.get,
-            parts,
-            self._timeout,
-        )
+
+        def send() -> int | None:
+            return Commit(self._buckets, self._slots, self._limit, parts, epoch).run()
+
+        try:
+            return send()
+        except Broken as broken:
+            lost = broken
+        return through(lost, send, self._slots.ask, self.get, parts=parts, seconds=self._timeout)
 
     def close(self) -> None:
         """End the session."""
