@@ -170,11 +170,11 @@ class Exchange:
         if answer == SLOT_GONE:
             self._connections.drop(link)
             return answer
-        self._connections.put(link)
         if answer == COMMITTED:
             slot.number += 1
-            if not is_replicated:
-                raise OutcomeUnknown(_TOO_FEW)
+        self._connections.put(link)
+        if answer == COMMITTED and not is_replicated:
+            raise OutcomeUnknown(_TOO_FEW)
         return answer
 
     def ask_slot(self, slot: Slot) -> bool | None:
@@ -183,6 +183,7 @@ class Exchange:
         None when the slot is gone. Raises Unavailable when no server can be reached, OutcomeUnknown when the commit is
         carried out, but replicas must have it and do not.
         """
+        reason = Unavailable("the server cannot be reached")
         for pause in self._pauses():
             self._wait(pause)
             try:

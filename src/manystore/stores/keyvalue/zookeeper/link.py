@@ -35,6 +35,7 @@ from .translate import LOST, NODE_EXISTS, translate, translate_code
 _CONFIG = "/zookeeper/config"  # a line `server.N=...` for each member of an ensemble; empty where there is only one
 _ENDED = (KeeperState.CLOSED, KeeperState.AUTH_FAILED)
 _LOGGER = "manystore.zookeeper"
+UNSURE = 0  # instead of a code: it may have been done
 _NO_ANSWER = "no server answered within {:g} s"
 
 
@@ -175,7 +176,7 @@ class Link:
         try:
             return self.write(multi)
         except Broken:
-            return Failed(0, 0)
+            return Failed(0, UNSURE)
 
     def make(self, paths: Sequence[str]) -> None:
         """Make nodes without values, parents first; those that are there already stay."""

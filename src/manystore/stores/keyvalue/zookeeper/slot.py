@@ -14,10 +14,10 @@ from contextlib import suppress
 
 from ....errors import StoreError, Unavailable
 from ..outcome import Broken
-from .link import Link
+from .link import UNSURE, Link
 from .multi import Multi
 from .nodes import Nodes
-from .translate import BAD_VERSION, NO_NODE, translate_code
+from .translate import BAD_VERSION, NO_NODE, NODE_EXISTS, translate_code
 
 _CLOSED = b"closed"
 
@@ -27,9 +27,9 @@ class Slot:
 
     __slots__ = ("path", "session", "version")
 
-    def __init__(self, path: str, session: int | None) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self.session = session
+        self.session: int | None = None
         self.version = 0
 
     def write(self, multi: Multi) -> None:
@@ -58,7 +58,7 @@ class Slots:
     def _made(self) -> Slot:
         until = time.monotonic() + self._timeout
         while True:
-            slot = Slot(f"{self._nodes.slots}/{secrets.token_hex(8)}", self._link.session)
+            slot = Slot(f"{self._nodes.slots}/{secrets.token_hex(8)}")
             step = self._link.step()
             step.create(slot.path, is_ephemeral=True)
             try:
@@ -68,10 +68,21 @@ class Slots:
                     raise Unavailable("the connection broke before the commit was sent") from None
                 continue
             if failed is None:
+                slot.session = self._link.session
                 return slot
             if failed.code != NO_NODE:
                 raise translate_code(failed.code)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Make the node above all slots. Those above it are mostly there, and may be others' to make."""
+        step = self._link.step()
+        step.create(self._nodes.slots)
+        failed = self._link.tidy(step)
+        if failed is not None and failed.code == NO_NODE:
             self._link.make([*self._nodes.above(), self._nodes.slots])
+        elif failed is not None and failed.code not in (UNSURE, NODE_EXISTS):
+            raise translate_code(failed.code)
 
     def give(self, slot: Slot) -> None:
         """Take back a slot whose commit was answered."""

@@ -173,7 +173,7 @@ def test_no_slot_is_left_of_a_commit_that_broke(opened, ours, proxy, root, clien
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_slot_that_is_gone_leaves_it_to_the_tokens(opened, ours, proxy, root, client, fault):
+def test_a_slot_that_went_with_its_session_leaves_it_to_the_tokens(opened, ours, proxy, root, client, fault):
     """So it is when the session ended before its program could ask."""
     ask = ours._slots.ask
 

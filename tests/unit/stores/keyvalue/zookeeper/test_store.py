@@ -12,6 +12,7 @@ from pathlib import Path
 
 import kazoo.exceptions
 import pytest
+from kazoo.security import make_acl
 
 from manystore import Database, Repository, errors, field, model
 from manystore.query.plan import CATALOG as READ_CATALOG
@@ -354,6 +355,14 @@ def test_use_after_close(server, root):
     store.close()
     with pytest.raises(errors.Closed):
         store.read(READ_CATALOG, (), epoch="")
+
+
+@server_test
+def test_the_nodes_above_may_be_somebody_elses(opened, root, client):
+    client.ensure_path(f"{root}/below")
+    client.set_acls(root, [make_acl("world", "anyone", read=True, admin=True)])
+    tree = opened(below=f"{root}/below")
+    assert tree.commit([Absent(("r:a", "a"))], [("r:a", "a", RECORD)], [], epoch=EPOCH) is None
 
 
 @server_test
