@@ -1,4 +1,4 @@
-"""What is sent to Redis: the two Lua scripts, and the packing of commands.
+"""What is sent to Redis: the Lua scripts, and the packing of commands.
 
 Knows Redis's commands and the checks of the inner waist; must not know connections. Every key that a script touches is
 among its KEYS, so that a cluster refuses it as a whole while a slot moves, never half-way.
@@ -105,9 +105,27 @@ return 0
 """KEYS: the catalog, then all that is touched. ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace)."""
 
 FIND = Script("""\
-local call = redis.call
-local names = call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', unpack(ARGV, 3))
+local call, left, order, names = redis.call, tonumber(ARGV[1]), ARGV[2], nil
+local function range(place)
+  if order == 'REV' then
+    return call('ZRANGE', KEYS[2], ARGV[place + 1], ARGV[place], 'BYLEX', 'REV', 'LIMIT', 0, left)
+  end
+  return call('ZRANGE', KEYS[2], ARGV[place], ARGV[place + 1], 'BYLEX', 'LIMIT', 0, left)
+end
+for place = 3, #ARGV, 2 do
+  local found = range(place)
+  if not names then
+    names = found
+  else
+    for _, name in ipairs(found) do names[#names + 1] = name end
+  end
+  if left >= 0 then
+    left = left - #found
+    if left <= 0 then break end
+  end
+end
 local found, keys = {call('HGET', KEYS[1], 'epoch'), names}, {}
+if not KEYS[3] then return found end
 for place, name in ipairs(names) do
   keys[place] = string.match(name, '.* (.*)') or name
 end
@@ -116,7 +134,18 @@ for first = 1, #keys, 4000 do
 end
 return found
 """)
-"""KEYS: the catalog, the names, the records. ARGV: two bounds, REV, LIMIT. Gives epoch, names, values in slices."""
+"""KEYS: the catalog, the names, the records if they are to be followed. ARGV: the limit (-1: none), REV or nothing, two
+bounds a span. Gives epoch, names, values in slices."""
+
+OWNED = Script("""\
+local call, found = redis.call, {redis.call('HGET', KEYS[1], 'epoch')}
+for place, name in ipairs(ARGV) do
+  local owner = call('HGET', KEYS[place + 2], name)
+  found[place + 1] = owner and call('HGET', KEYS[2], owner)
+end
+return found
+""")
+"""KEYS: the catalog, the records, the space of each claim. ARGV: the claims' names. Gives epoch, then the records."""
 
 
 class Keyspace:
@@ -169,13 +198,30 @@ class Keyspace:
         """Write the command that reads values of one space."""
         return packed(b"HMGET", self.values(space), *[name.encode() for name in names])
 
-    def bounds(self, span: Span, limit: int | None, *, reverse: bool) -> list[bytes]:
-        """Give the arguments of ZRANGE: two bounds, then what follows on BYLEX."""
-        low, high = b"[" + span.low.encode(), b"(" + span.high.encode()
-        rest = [b"REV"] if reverse else []
+    def read_names(self, span: Span, limit: int | None, *, reverse: bool) -> bytes:
+        """Write the commands that list the names of one span, and then read the epoch."""
+        low, high = _bounds(span)
+        rest = [b"BYLEX", b"REV"] if reverse else [b"BYLEX"]
         if limit is not None:
             rest += [b"LIMIT", b"0", b"%d" % limit]
-        return [high, low, *rest] if reverse else [low, high, *rest]
+        return packed(b"ZRANGE", self.names(span.space), *((high, low) if reverse else (low, high)), *rest) + self.epoch
+
+    def find(
+        self, spans: Sequence[Span], limit: int | None, follow: str | None, *, reverse: bool
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Give the keys and arguments of FIND."""
+        keys = [self.catalog, self.names(spans[0].space)]
+        if follow is not None:
+            keys.append(self.values(follow))
+        arguments = [b"%d" % (-1 if limit is None else limit), b"REV" if reverse else b""]
+        for span in spans:
+            arguments += _bounds(span)
+        return keys, arguments
+
+    def owned(self, keys: Sequence[Key], follow: str) -> tuple[list[bytes], list[bytes]]:
+        """Give the keys and arguments of OWNED."""
+        spaces = [self.values(space) for space, _ in keys]
+        return [self.catalog, self.values(follow), *spaces], [name.encode() for _, name in keys]
 
     def step(
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], epoch: str | None
@@ -208,6 +254,10 @@ class Keyspace:
 
 _VALUED = "ruc"
 _KEPT = 1000
+
+
+def _bounds(span: Span) -> tuple[bytes, bytes]:
+    return b"[" + span.low.encode(), b"(" + span.high.encode()
 
 
 def _space(check: Check) -> str:
