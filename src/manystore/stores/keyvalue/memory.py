@@ -71,8 +71,9 @@ class Memory:
         """Read names in order, and the records they lead to."""
         with self.lock:
             names = self._names(spans[0], limit, reverse=reverse)
-            for span in spans[1:]:
-                names += self._names(span, None if limit is None else limit - len(names), reverse=reverse)
+            if len(spans) > 1:
+                for span in spans[1:]:
+                    names += self._names(span, None if limit is None else limit - len(names), reverse=reverse)
             if follow is None:
                 return Page(names, [], self._epoch)
             records = self._spaces.get(follow)

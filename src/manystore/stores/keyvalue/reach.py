@@ -53,19 +53,14 @@ class Reach:
         slices = (keys[start : start + PAGE] for start in range(0, len(keys), PAGE))
         return [data for part in slices for data in self.get(part) if data is not None]
 
-    def scan(
-        self, spans: Sequence[Span], limit: int, *, reverse: bool, follow: str | None
-    ) -> tuple[Page, Sequence[Span]]:
-        """Read names in order; give with them the spans that are still to be read."""
-        page = self.kv.scan(
-            spans if len(spans) <= _SPANS else spans[:_SPANS], limit=limit, reverse=reverse, follow=follow
-        )
+    def scan(self, spans: Sequence[Span], limit: int, *, reverse: bool, follow: str | None) -> Page:
+        """Read names in order, of as many spans as go into one scan."""
+        part = spans if len(spans) <= _SPANS else spans[:_SPANS]
+        page = self.kv.scan(part, limit=limit, reverse=reverse, follow=follow)
         self.trips += page.trips
         if page.epoch != self.epoch:
             raise EpochChanged(CHANGED)
-        if len(page.names) < limit:
-            return page, spans[_SPANS:]
-        return page, _beyond(spans, page.names[-1], reverse=reverse)
+        return page
 
     def weigh(self, number: int, model: str) -> None:
         """Take so many records as examined, all of them needed; raise TooManyExamined."""
@@ -74,9 +69,11 @@ class Reach:
             raise TooManyExamined(model, self.cap)
 
 
-def _beyond(spans: Sequence[Span], last: str, *, reverse: bool) -> list[Span]:
-    """Give what is left of some spans after the last name that was read."""
-    place = 0
+def beyond(spans: Sequence[Span], page: Page, limit: int, *, reverse: bool) -> Sequence[Span]:
+    """Give what is left of some spans after a scan with this limit."""
+    if len(page.names) < limit:
+        return spans[_SPANS:]
+    place, last = 0, page.names[-1]
     while not spans[place].low <= last < spans[place].high:
         place += 1
     span = spans[place]

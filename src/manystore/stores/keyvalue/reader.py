@@ -19,7 +19,7 @@ from . import totals
 from .access import Walk, claim_of, name_of, names_of
 from .layout import owner_of, records_space
 from .protocol import KeyValue, Page, Span
-from .reach import CHANGED, PAGE, Bounds, Reach
+from .reach import CHANGED, PAGE, Bounds, Reach, beyond
 
 Values: TypeAlias = tuple[Any, ...]
 Owners: TypeAlias = Callable[["Reach", Values], list[str]]
@@ -218,7 +218,8 @@ class Walking(Reading):
             return
         # Together with the first page it often turns out that there is no more.
         size = min(size, cap + 1)
-        page, rest = reach.scan(spans, size, reverse=self._walk.reverse, follow=self.space)
+        page = reach.scan(spans, size, reverse=self._walk.reverse, follow=self.space)
+        rest = beyond(spans, page, size, reverse=self._walk.reverse)
         number = len(page.names)
         if number > cap:
             raise TooManyExamined(self.model, cap)
@@ -256,7 +257,7 @@ class Walking(Reading):
         reverse, followed, number = self._walk.reverse, self.space if follow else None, 0
         while spans:
             wanted = size if cap is None else min(size, cap - number + 1)
-            page, spans = reach.scan(spans, wanted, reverse=reverse, follow=followed)
+            page = reach.scan(spans, wanted, reverse=reverse, follow=followed)
             got = len(page.names)
             number += got
             if cap is not None and number > cap:
@@ -265,6 +266,7 @@ class Walking(Reading):
                 raise TooManyExamined(self.model, cap)
             reach.examined += got
             yield page
+            spans = beyond(spans, page, wanted, reverse=reverse)
             size = min(PAGE, 2 * size)
 
 

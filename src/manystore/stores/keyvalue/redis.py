@@ -21,7 +21,7 @@ from .outcome import Broken, settle
 from .protocol import CATALOG, Check, Key, Page, Put, Same, Span, Values, epoch_of
 from .redis_connection import Address, Connections, Login, OneServer, Slot
 from .redis_exchange import Exchange, Lost
-from .redis_script import COMMIT, COMMITTED, FIND, OTHER_EPOCH, OWNED, Keyspace, packed
+from .redis_script import COMMIT, COMMITTED, FIND, FIND_ALL, OTHER_EPOCH, OWNED, Keyspace, packed
 from .redis_translate import translate
 from .store import KeyValueStore
 
@@ -72,11 +72,19 @@ class Redis:
     ) -> Page:
         """Read names in order, and the records they lead to."""
         keyspace = self._keyspace
-        if follow is None and len(spans) == 1:
-            names, epoch = self._exchange.ask(keyspace.read_names(spans[0], limit, reverse=reverse), 2)
-            return Page([name.decode() for name in names], [], _text(epoch))
-        request = keyspace.find(spans, limit, follow, reverse=reverse)
-        epoch, names, *slices = self._exchange.run(FIND, *request)
+        keys = [keyspace.catalog, keyspace.names(spans[0].space)]
+        if follow is not None:
+            keys.append(keyspace.values(follow))
+        if len(spans) > 1:
+            arguments = keyspace.all_bounds(spans, limit, reverse=reverse)
+            epoch, names, *slices = self._exchange.run(FIND_ALL, keys, arguments)
+        else:
+            bounds = keyspace.bounds(spans[0], limit, reverse=reverse)
+            if follow is None:
+                request = packed(b"ZRANGE", keys[1], *bounds[:2], b"BYLEX", *bounds[2:]) + keyspace.epoch
+                names, epoch = self._exchange.ask(request, 2)
+                return Page([name.decode() for name in names], [], _text(epoch))
+            epoch, names, *slices = self._exchange.run(FIND, keys, bounds)
         values = slices[0] if len(slices) == 1 else [value for part in slices for value in part]
         return Page([name.decode() for name in names], values, _text(epoch))
 

@@ -104,26 +104,7 @@ return 0
 """)
 """KEYS: the catalog, then all that is touched. ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace)."""
 
-FIND = Script("""\
-local call, left, order, names = redis.call, tonumber(ARGV[1]), ARGV[2], nil
-local function range(place)
-  if order == 'REV' then
-    return call('ZRANGE', KEYS[2], ARGV[place + 1], ARGV[place], 'BYLEX', 'REV', 'LIMIT', 0, left)
-  end
-  return call('ZRANGE', KEYS[2], ARGV[place], ARGV[place + 1], 'BYLEX', 'LIMIT', 0, left)
-end
-for place = 3, #ARGV, 2 do
-  local found = range(place)
-  if not names then
-    names = found
-  else
-    for _, name in ipairs(found) do names[#names + 1] = name end
-  end
-  if left >= 0 then
-    left = left - #found
-    if left <= 0 then break end
-  end
-end
+_FOLLOWED = """\
 local found, keys = {call('HGET', KEYS[1], 'epoch'), names}, {}
 if not KEYS[3] then return found end
 for place, name in ipairs(names) do
@@ -133,9 +114,27 @@ for first = 1, #keys, 4000 do
   found[#found + 1] = call('HMGET', KEYS[3], unpack(keys, first, math.min(first + 3999, #keys)))
 end
 return found
-""")
-"""KEYS: the catalog, the names, the records if they are to be followed. ARGV: the limit (-1: none), REV or nothing, two
-bounds a span. Gives epoch, names, values in slices."""
+"""
+
+FIND = Script(f"""\
+local call = redis.call
+local names = call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', unpack(ARGV, 3))
+{_FOLLOWED}""")
+"""KEYS: the catalog, the names, the records. ARGV: two bounds, REV, LIMIT. Gives epoch, names, values in slices."""
+
+FIND_ALL = Script(f"""\
+local call, left, names = redis.call, tonumber(ARGV[1]), {{}}
+for place = 3, #ARGV, 2 do
+  if left == 0 then break end
+  local rest = {{'LIMIT', 0, left}}
+  if ARGV[2] ~= '' then rest[4] = ARGV[2] end
+  local part = call('ZRANGE', KEYS[2], ARGV[place], ARGV[place + 1], 'BYLEX', unpack(rest))
+  for _, name in ipairs(part) do names[#names + 1] = name end
+  if left > 0 then left = left - #part end
+end
+{_FOLLOWED}""")
+"""The same of several spans. KEYS: the records only if they are to be followed. ARGV: the limit (-1: none), REV or
+nothing, two bounds a span."""
 
 OWNED = Script("""\
 local call, found = redis.call, {redis.call('HGET', KEYS[1], 'epoch')}
@@ -198,25 +197,20 @@ class Keyspace:
         """Write the command that reads values of one space."""
         return packed(b"HMGET", self.values(space), *[name.encode() for name in names])
 
-    def read_names(self, span: Span, limit: int | None, *, reverse: bool) -> bytes:
-        """Write the commands that list the names of one span, and then read the epoch."""
-        low, high = _bounds(span)
-        rest = [b"BYLEX", b"REV"] if reverse else [b"BYLEX"]
+    def bounds(self, span: Span, limit: int | None, *, reverse: bool) -> list[bytes]:
+        """Give the arguments of ZRANGE: two bounds, then what follows on BYLEX."""
+        low, high = b"[" + span.low.encode(), b"(" + span.high.encode()
+        rest = [b"REV"] if reverse else []
         if limit is not None:
             rest += [b"LIMIT", b"0", b"%d" % limit]
-        return packed(b"ZRANGE", self.names(span.space), *((high, low) if reverse else (low, high)), *rest) + self.epoch
+        return [high, low, *rest] if reverse else [low, high, *rest]
 
-    def find(
-        self, spans: Sequence[Span], limit: int | None, follow: str | None, *, reverse: bool
-    ) -> tuple[list[bytes], list[bytes]]:
-        """Give the keys and arguments of FIND."""
-        keys = [self.catalog, self.names(spans[0].space)]
-        if follow is not None:
-            keys.append(self.values(follow))
+    def all_bounds(self, spans: Sequence[Span], limit: int | None, *, reverse: bool) -> list[bytes]:
+        """Give the arguments of FIND_ALL."""
         arguments = [b"%d" % (-1 if limit is None else limit), b"REV" if reverse else b""]
         for span in spans:
-            arguments += _bounds(span)
-        return keys, arguments
+            arguments += self.bounds(span, None, reverse=reverse)[:2]
+        return arguments
 
     def owned(self, keys: Sequence[Key], follow: str) -> tuple[list[bytes], list[bytes]]:
         """Give the keys and arguments of OWNED."""
@@ -254,10 +248,6 @@ class Keyspace:
 
 _VALUED = "ruc"
 _KEPT = 1000
-
-
-def _bounds(span: Span) -> tuple[bytes, bytes]:
-    return b"[" + span.low.encode(), b"(" + span.high.encode()
 
 
 def _space(check: Check) -> str:
