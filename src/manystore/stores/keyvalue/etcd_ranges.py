@@ -52,7 +52,8 @@ class Ranges:
     def again(self, revision: int, most: int) -> list[Message]:
         """Make the next round, at the revision of the first; none when all that is wanted is there."""
         self._asked = asked = self._wanting()
-        read, requests = self._read(revision), []
+        read = self._read(revision)
+        requests: list[Message] = []
         for start in range(0, len(asked), most):
             request = Txn()
             self._add(request, asked[start : start + most], read)

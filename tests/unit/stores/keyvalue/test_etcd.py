@@ -194,6 +194,30 @@ def test_a_compacted_revision_is_read_anew():
         store.close()
 
 
+def test_what_a_share_cut_off_is_read_anew_when_its_revision_is_compacted():
+    with servers.Etcd(servers.this_run()) as server:
+        store = made(f"{server.url}/x")
+        kv = store._kv
+        names = [f"{value} {number}" for value in range(8) for number in range(10)]
+        kv.commit([Absent(CATALOG)], [(*CATALOG, CATALOG_TEXT)], [], epoch=None)
+        kv.commit([], [("i:a.x", name, b"") for name in names], [], epoch=EPOCH)
+        past, rounds = kv._past, []
+
+        def late(requests):
+            if not rounds:
+                kv.commit([], [("i:a.x", "0 00", b"")], [], epoch=EPOCH)
+                server.call("POST", "/v3/kv/compaction", {"revision": kv._read([])[1]})
+            rounds.append(requests)
+            return past(requests)
+
+        kv._past = late
+        page = kv.scan([Span("i:a.x", f"{value} ", f"{value}!") for value in range(8)], limit=8)
+        assert page.names == ["0 0", "0 00", *names[1:7]]
+        assert len(rounds) == 2
+        assert page.trips == 2
+        store.close()
+
+
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 

@@ -57,7 +57,7 @@ class Names:
         ahead, is_one = _steps(directory, spans, reverse=reverse), len(spans) == 1
         listed: dict[int, list[str]] = {}
         found: list[str] = []
-        trips = 0
+        epoch, trips = "", 0
         while True:
             number = _AT_ONCE if limit is None else min(_AT_ONCE, 1 + (limit - len(found)) // _EXPECTED)
             # Each further span may lie in a bucket of its own.
