@@ -80,7 +80,7 @@ def shown(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None)
     kind: Any = value.__class__
-    if kind is list or kind is tuple:
+    if kind in (list, tuple):
         return kind(map(shown, value))
     if kind is dict:
         return {name: shown(item) for name, item in value.items()}
