@@ -237,6 +237,7 @@ def test_searching(db: Nova, clock: Clock):
         ({"vm_state": None}, {third.id}),
         ({"uuid": first.uuid}, {first.id}),
         ({"uuid": {first.uuid, third.uuid, "x"}}, {first.id, third.id}),
+        ({"uuid": [*map(str, range(120)), third.uuid]}, {third.id}),
         ({"uuid": []}, set()),
         ({"deleted": True}, {second.id, gone.id}),
         ({"deleted": False}, {first.id, third.id}),

@@ -14,10 +14,10 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from manystore import Col, NotLoaded, Predicate, col, desc
+from manystore import Col, NotLoaded, Predicate, col
 
 from ..access import OWN
 from ..exception import Invalid
@@ -38,13 +38,16 @@ _INDEXED = {"host": col(Instance.host), "reservation_id": col(Instance.reservati
 _SINCE, _DELETED, _METADATA, _UUID = "changes-since", "deleted", "metadata", "uuid"
 _LITERAL = re.compile(r"[\w @/:,;=-]*")  # what stands for itself at the beginning of a regular expression
 _REPEATS = ("*", "?", "{")
+_AT_ONCE = 50  # uuids
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceSearch:
-    """A search: predicates for the store, and what is tried on what it gives."""
+    """A search: predicates for the store, and what is tried on what it gives. uuids: only these, if not None."""
 
     where: tuple[Predicate, ...]
+    uuids: tuple[str, ...] | None
     metadata: tuple[tuple[str, str | None], ...]
     patterns: tuple[tuple[str, re.Pattern[str]], ...]
 
@@ -54,19 +57,27 @@ class InstanceSearch:
         given = {name: value for name, value in filters.items() if name != "project_id" or database.sees is not OWN}
         known = {_SINCE, _DELETED, _METADATA, _UUID, *_EXACT}
         patterns = tuple((name, _pattern(name, value)) for name, value in given.items() if name not in known)
-        return cls((*_exact(given), *_bounds(patterns)), _pairs(given.get(_METADATA)), patterns)
+        uuids = _uuids(given[_UUID]) if _UUID in given else None
+        return cls((*_exact(given), *_bounds(patterns)), uuids, _pairs(given.get(_METADATA)), patterns)
 
     def run(self, instances: InstanceRepository) -> list[Instance]:
         """Give what passes, the newest first."""
         # scan: the cap would refuse a project that has had many instances; an administrator who names no project, user,
         # host, reservation or uuid means the whole cloud.
-        found = instances.find(
-            *self.where,
-            order_by=desc(Instance.created_at),
-            load=(Instance.metadata,) if self.metadata else (),
-            scan=True,
-        )
+        load = (Instance.metadata,) if self.metadata else ()
+        found = [one for where in self._stretches() for one in instances.find(*where, load=load, scan=True)]
+        found.sort(key=lambda instance: instance.id)
+        found.sort(key=lambda instance: instance.created_at or _EARLIEST, reverse=True)
         return [instance for instance in found if self._passes(instance)]
+
+    def _stretches(self) -> Iterator[tuple[Predicate, ...]]:
+        """Give what is read at once: each uuid is found by its claim, and a store takes only so many in a question."""
+        if self.uuids is None:
+            yield self.where
+            return
+        for first in range(0, len(self.uuids), _AT_ONCE):
+            each: list[Predicate] = [col(Instance.uuid) == uuid for uuid in self.uuids[first : first + _AT_ONCE]]
+            yield (*self.where, functools.reduce(lambda left, right: left | right, each))
 
     def _passes(self, instance: Instance) -> bool:
         if not all(_matches(instance, name, pattern) for name, pattern in self.patterns):
@@ -83,8 +94,6 @@ def _exact(given: Mapping[str, Any]) -> Iterator[Predicate]:
         if name in given:
             value: Any = given[name]
             yield column.in_(value) if _is_several(value) else column.is_(value)
-    if _UUID in given:
-        yield _is_one_of(given[_UUID])
     if _SINCE in given:
         since: datetime = given[_SINCE]
         yield col(Instance.updated_at) > since
@@ -97,13 +106,8 @@ def _is_several(value: object) -> bool:
     return isinstance(value, (list, tuple, set, frozenset))
 
 
-def _is_one_of(value: Any) -> Predicate:
-    """Match uuids one by one: each is found by its claim, while several at once would want an index of their own."""
-    wanted = sorted(value) if _is_several(value) else [value]
-    if not wanted:
-        return col(Instance.uuid).in_(())
-    each: list[Predicate] = [col(Instance.uuid) == uuid for uuid in wanted]
-    return functools.reduce(lambda left, right: left | right, each)
+def _uuids(value: Any) -> tuple[str, ...]:
+    return tuple(sorted(value)) if _is_several(value) else (value,)
 
 
 def _pairs(metadata: Any) -> tuple[tuple[str, str | None], ...]:
