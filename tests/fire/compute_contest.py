@@ -7,7 +7,8 @@ from typing import NamedTuple, Self
 
 from manystore import OutOfBounds
 from manystore.nova.database import Nova
-from manystore.nova.exception import InstanceNotFound
+from manystore.nova.exception import ComputeHostNotFound, InstanceNotFound, ServiceNotFound
+from manystore.nova.model.instance import Instance
 from manystore.testing.crew import Seat
 from manystore.testing.provision import Place
 
@@ -93,3 +94,42 @@ def fill(seat: Seat, address: Address, node: int, vcpus: int, memory_mb: int) ->
         ):
             taken += 1
     return taken
+
+
+def retire(seat: Seat, address: Address, services: list[int], nodes: list[int]) -> list[tuple[bool, bool]]:
+    """The first seat destroys each service while others use it and its node, and the last looks at both together."""
+    seen: list[tuple[bool, bool]] = []
+    with address.connect() as db:
+        for service, node in zip(services, nodes, strict=True):
+
+            def look(tx: Nova, service: int = service, node: int = node) -> tuple[bool, bool]:
+                there = tx.service.get(service, deleted="any", load=())
+                return there.deleted, tx.compute_node.get(node, deleted="any").deleted
+
+            def act(service: int = service, node: int = node) -> None:
+                if seat.number == 0:
+                    db.service.destroy(service)
+                elif seat.number == 1:
+                    db.service.report(service)
+                else:
+                    db.atomic(lambda tx: tx.compute_node.take(node, 1, 1))
+
+            seat.meet()
+            if seat.number < seat.size - 1:
+                outcome(act, ServiceNotFound, ComputeHostNotFound)
+            else:
+                seen += [db.retrying(look) for _ in range(4)]
+    return seen
+
+
+def make_or_look(seat: Seat, address: Address, times: int) -> list[dict[str, str | None]]:
+    """Half of the seats make instances with metadata; the others tell what is pinned to those that they see."""
+    seen: list[dict[str, str | None]] = []
+    with address.connect() as db:
+        seat.meet()
+        for _ in range(times):
+            if seat.number % 2:
+                db.instance.create(Instance(project_id="p"), metadata={"a": "1", "b": "2"})
+            else:
+                seen += [instance.metadata_by_key for instance in db.instance.get_all_by_project("p")]
+    return seen

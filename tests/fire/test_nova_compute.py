@@ -12,14 +12,14 @@ from manystore.nova.exception import InstanceNotFound
 from manystore.nova.model.instance import BandwidthUsage, Instance, InstanceMetadataItem
 from manystore.nova.model.instance_type import InstanceType
 from manystore.nova.model.security_group import SecurityGroup, SecurityGroupInstanceAssociation
-from manystore.nova.model.service import ComputeNode
+from manystore.nova.model.service import ComputeNode, Service
 from manystore.testing.crew import Crew
 from manystore.testing.provision import Place
 
 from . import compute_contest as contest
 from .compute_contest import Address
 
-ROUNDS = pytest.mark.parametrize("rounds", [8, pytest.param(200, marks=pytest.mark.soak)])
+ROUNDS = pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=pytest.mark.soak)])
 
 
 @pytest.fixture
@@ -93,3 +93,20 @@ def test_a_host_is_filled_to_its_bound(nova: Nova, place: Place, crew: Crew) -> 
     assert sum(taken) == 33  # the memory is used up first
     assert (found.vcpus_used, found.memory_mb_used) == (3 + 2 * 33, 30 * 33)
     assert not found.has_room(2, 30)
+
+
+@ROUNDS
+def test_a_service_and_its_node_go_together(nova: Nova, place: Place, crew: Crew, rounds: int) -> None:
+    services = nova.service.create_all([Service(host=f"h{n}", topic="compute") for n in range(rounds)])
+    made = [ComputeNode(service_id=service.id, vcpus=9, memory_mb=9, vcpus_used=0) for service in services]
+    nodes = [node.id for node in nova.compute_node.create_all(made)]
+    told = crew.run(contest.retire, Address.of(place), [service.id for service in services], nodes)
+    assert {service is node for each in told for service, node in each} <= {True}
+    assert nova.service.find() == nova.compute_node.find() == []
+
+
+@ROUNDS
+def test_an_instance_is_seen_with_its_metadata_or_not_at_all(nova: Nova, place: Place, crew: Crew, rounds: int) -> None:
+    told = crew.run(contest.make_or_look, Address.of(place), rounds)
+    assert all(pinned == {"a": "1", "b": "2"} for each in told for pinned in each)
+    assert nova.instance.count(col(Instance.project_id) == "p") == rounds * crew.size // 2
