@@ -23,6 +23,7 @@ from .slot import Slot, Slots
 _PAUSE = 0.05
 _UNASKED = "the connection broke during a commit, and the database cannot be asked what became of it"
 _OVERWRITTEN = "the connection broke; the change was made, but what it made has been overwritten"
+_UNREAD = "the connection broke; the change was made, but what it made cannot be read"
 
 
 class Broken(Exception):
@@ -86,7 +87,10 @@ class Recovery:
     def _record(self, change: Change, known: Known) -> Any:
         if not isinstance(change, Patch) or change.codec is None:
             return None
-        rows = self._reader.rows(*known.mutation(change.collection).record(change.key), "")
+        try:
+            rows = self._reader.rows(*known.mutation(change.collection).record(change.key), "")
+        except Unavailable as reason:
+            raise OutcomeUnknown(_UNREAD) from reason
         width = len(change.collection.fields)
         if not rows or rows[0][width] != change.revision:
             raise OutcomeUnknown(_OVERWRITTEN)
