@@ -24,8 +24,6 @@ from . import register
 from .conftest import SERVERS, stores
 from .register import Game, Register, Registers, Report
 
-MADE_AGAIN = ["postgresql", "mariadb"]
-"""Stores that tell by the tokens what became of a commit: a create and a delete between its two sendings leave none."""
 NOTE = b"the create whose answer is lost"
 STEPS = pytest.mark.parametrize("steps", [100, pytest.param(2_500, marks=pytest.mark.soak)])
 FAULTS: tuple[Callable[[Proxy, int], Fault], ...] = (
@@ -88,18 +86,15 @@ def disturb(proxy: Proxy, shift: Shift, faults: int) -> list[Report]:
 def test_over_lines_that_break(place: Place, processes: Crew, kind: str, faults: int) -> None:
     registers = place.connect(Registers)
     with provision.through(place.url) as (proxy, url):
-        game = Game(url, place.prefix, deletes=kind not in MADE_AGAIN)
+        game = Game(url, place.prefix)
         reports = disturb(proxy, processes.begin(register.play, game), faults)
     done = assert_linearizable(reports, registers)
     assert done.total() > 100
 
 
 @pytest.mark.parametrize("kind", stores(*SERVERS))
-def test_a_create_that_others_delete_is_not_made_again(place: Place, request: pytest.FixtureRequest, kind: str) -> None:
+def test_a_create_that_others_delete_is_not_made_again(place: Place) -> None:
     """The reply to a create is lost, and while its client finds out what became of it the record goes."""
-    if kind in MADE_AGAIN:
-        reason = "the same create is sent once more, and finds that the key is free"
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
     registers = place.connect(Registers)
     with ExitStack() as stack:
         proxy, url = stack.enter_context(provision.through(place.url))
