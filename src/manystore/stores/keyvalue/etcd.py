@@ -7,9 +7,8 @@ records that they lead to, at the same revision. The cluster, the slots and the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import grpc
 
@@ -34,15 +33,13 @@ from .etcd_slot import Slot, Slots
 from .etcd_step import Moved, Names, Step
 from .etcd_translate import Compacted, Full, LeaseLost
 from .layout import GAP
-from .outcome import Broken, settle
+from .outcome import NOT_ASKED, Broken, through
 from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
 from .store import KeyValueStore
 
 _WRITERS = "w:"  # the space of slots; it may hold something before the catalog does
 _PORT = 2379
 _GAP = GAP.encode()
-T = TypeVar("T")
-UNKNOWN = "the connection broke during a commit, and etcd cannot be asked what became of it"
 
 
 class Etcd:
@@ -128,31 +125,40 @@ class Etcd:
             response = self._cluster.ask("Txn", step.request(None, self._most))
             return None if response.succeeded else step.failing(response, None)
         until = time.monotonic() + self._cluster.timeout
+        try:
+            return self._send(step, until)
+        except Broken as broken:
+            lost = broken
+        return through(
+            lost,
+            lambda: self._send(step, until),
+            lambda slot: self._slots.settle(slot, max(self._cluster.timeout / 2, until - time.monotonic())),
+            self.get,
+            parts=(checks, puts, deletes),
+            seconds=self._cluster.timeout,
+        )
+
+    def _send(self, step: Step, until: float) -> int | None:
+        """Send a commit with a slot that is there; raises Broken when the reply is lost."""
         while True:
             slot = self._slots.take()
             try:
-                return self._send(step, slot, until)
+                return self._send_once(step, slot, until)
             except (Moved, LeaseLost):
                 self._slots.lose(slot)
             except Broken:
-                seconds = max(self._cluster.timeout / 2, until - time.monotonic())
-                is_done = self._decided(partial(self._slots.settle, slot, seconds))
-                if is_done:
-                    return None
-                if is_done is None:
-                    return self._settle_by_tokens(step, until, (checks, puts, deletes))
+                raise Broken(slot) from None
             if time.monotonic() >= until:
                 raise Unavailable("etcd did not answer in time; nothing was written")
 
-    def _send(self, step: Step, slot: Slot, until: float) -> int | None:
-        """Send a commit once; raises Broken when the reply is lost."""
+    def _send_once(self, step: Step, slot: Slot, until: float) -> int | None:
         request = step.request(slot, self._most)
         left = max(0.01, until - time.monotonic())
         try:
             response = self._cluster.ask("Txn", request, seconds=left / 2, once=True)
         except Full:
-            if self._decided(partial(self._slots.holds, slot)):
-                return None  # it was the last one that there was room for
+            if self._was_last(slot):
+                return None
             raise
         except LeaseLost:
             raise
@@ -170,25 +176,14 @@ class Etcd:
         self._slots.give(slot)
         return failing
 
-    @staticmethod
-    def _decided(ask: Callable[[], T]) -> T:
+    def _was_last(self, slot: Slot) -> bool:
+        """Tell whether a commit that was answered with Full was the last one that there was room for."""
         try:
-            return ask()
+            return self._slots.holds(slot)
         except OutcomeUnknown:
             raise
-        except (Broken, Moved, StoreError, Closed):
-            raise OutcomeUnknown(UNKNOWN) from None
-
-    def _settle_by_tokens(
-        self, step: Step, until: float, parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]]
-    ) -> int | None:
-        """Decide without the slot, which is gone: what compares it is refused from now on."""
-
-        def decide() -> int | None:
-            slot = self._slots.take()
-            return settle(lambda: self._send(step, slot, until), self.get, *parts)
-
-        return self._decided(decide)
+        except (StoreError, Closed):
+            raise OutcomeUnknown(NOT_ASKED) from None
 
     def close(self) -> None:
         """Let go of the slots and the channels."""

@@ -171,7 +171,7 @@ def test_the_master_is_killed_while_commits_stream(cluster, prefix, replicas):
     until(lambda: len(sure) > 50)
     killed, before = master_of(cluster, kv), len(sure)
     killed.crash()
-    until(lambda: seen)
+    until(lambda: seen or len(sure) > before + 50)  # a quick change of masters is borne without an error
     time.sleep(1)  # or it would be back before anybody missed it
     killed.restart()  # a replica from now on: without one, commits that must be on two nodes would stay unknown
     until(lambda: len(sure) > before + 100)

@@ -5,14 +5,11 @@ nodes.py says which node holds what, names.py reads in order, commit.py composes
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
-from ....errors import OutcomeUnknown
-from ....store.outcome import UNKNOWN
 from ....store.protocol import Wait
 from ..layout import owner_of
-from ..outcome import Broken, settle
+from ..outcome import Broken, through
 from ..protocol import Check, Key, Page, Put, Span, Values
 from .buckets import Buckets
 from .commit import Commit
@@ -21,6 +18,7 @@ from .location import Location
 from .multiread import MultiRead, Node
 from .names import Names
 from .nodes import ENTRIES, Nodes
+from .slot import Slots
 
 _REQUEST = 500_000  # bytes of paths in one read
 
@@ -32,6 +30,7 @@ class Tree:
         self.link = Link(location)
         self._nodes = Nodes(location.root)
         self._buckets = Buckets(self.link, self._nodes, wait)
+        self._slots = Slots(self.link, self._nodes, location.timeout)
         self._names = Names(self._buckets)
         self._limit = location.jute_maxbuffer
         self._timeout = location.timeout
@@ -72,21 +71,16 @@ class Tree:
     ) -> int | None:
         """Delete and put, in one atomic step, if the epoch is in force and all checks hold."""
 
+        parts = checks, puts, deletes
+
         def send() -> int | None:
-            return Commit(self._buckets, self._limit, (checks, puts, deletes), epoch).run()
+            return Commit(self._buckets, self._slots, self._limit, parts, epoch).run()
 
         try:
             return send()
         except Broken as broken:
             lost = broken
-        until = time.monotonic() + self._timeout
-        while time.monotonic() < until:
-            self.link.fence(lost)
-            try:
-                return settle(send, self.get, checks, puts, deletes)
-            except Broken as broken:
-                lost = broken
-        raise OutcomeUnknown(UNKNOWN)
+        return through(lost, send, self._slots.ask, self.get, parts=parts, seconds=self._timeout)
 
     def close(self) -> None:
         """End the session."""

@@ -168,7 +168,7 @@ def test_epoch(opened):
 
 
 def test_where_it_is_kept(filled, client, root):
-    assert sorted(client.get_children(root)) == ["c:", "i:a.x", "k:a", "r:a", "u:a.u"]
+    assert sorted(client.get_children(root)) == ["c:", "i:a.x", "k:a", "r:a", "u:a.u", "w:"]
     assert client.get(f"{root}/c:/catalog")[0] == catalog()
     assert client.get(f"{root}/c:/epoch")[0] == EPOCH.encode()
     assert client.get_children(f"{root}/c:/epoch") == [EPOCH]
