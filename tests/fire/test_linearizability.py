@@ -86,7 +86,8 @@ def disturb(proxy: Proxy, shift: Shift, faults: int) -> list[Report]:
 def test_over_lines_that_break(place: Place, processes: Crew, faults: int) -> None:
     registers = place.connect(Registers)
     with provision.through(place.url) as (proxy, url):
-        reports = disturb(proxy, processes.begin(register.play, Game(url, place.prefix)), faults)
+        game = Game(url, place.prefix)
+        reports = disturb(proxy, processes.begin(register.play, game), faults)
     done = assert_linearizable(reports, registers)
     assert done.total() > 100
 

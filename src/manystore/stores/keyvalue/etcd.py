@@ -28,7 +28,8 @@ from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
 from .etcd_cluster import Cluster, Settings
-from .etcd_messages import DESCEND, Message, Op, Range, Txn
+from .etcd_messages import Message, Op, Range, Txn
+from .etcd_ranges import Ranges
 from .etcd_slot import Slot, Slots
 from .etcd_step import Moved, Names, Step
 from .etcd_translate import Compacted, Full, LeaseLost
@@ -51,8 +52,20 @@ class Etcd:
         self._slots = Slots(cluster, f"{names.root}{_WRITERS}/")
         self._most = most
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values, or the records that they name, at the same revision."""
+        got, revision = self._read(keys)
+        if follow is None:
+            return got
+        owners = [owner for owner in got.values if owner is not None]
+        if not owners:
+            return got
+        records = self._followed(owners, follow, revision, got.epoch)
+        held = iter(records.values)
+        return Values([owner and next(held) for owner in got.values], records.epoch, got.trips + records.trips)
+
+    def _read(self, keys: Sequence[Key]) -> tuple[Values, int]:
+        """Read some values; give the revision that they are of as well."""
         key, at_once = self._names.key, self._most - 1
         while True:
             request = Txn(success=[self._names.epoch_op])
@@ -60,49 +73,59 @@ class Etcd:
             for each in keys[:at_once]:
                 add().request_range.key = key(each)
             response = self._cluster.ask("Txn", request)
-            answers = iter(response.responses)
+            answers, revision = iter(response.responses), response.header.revision
             epoch = _epoch(next(answers))
             values = _values(answers)
-            if len(keys) > at_once:
-                more = self._pinned([key(each) for each in keys[at_once:]], response.header.revision)
-                if more is None:
-                    continue
-                values += more
-            return Values(values, epoch)
+            if len(keys) <= at_once:
+                return Values(values, epoch), revision
+            more = self._pinned([key(each) for each in keys[at_once:]], revision)
+            if more is not None:
+                return Values(values + more, epoch, 2), revision
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
         """Read names in order, then the records they lead to, at the same revision."""
-        names, is_own = self._names, follow == span.space
-        low, high = names.bounds(span)
-        if low == high or limit == 0:
+        names, space = self._names, spans[0].space
+        is_own = follow == space
+        ranges = Ranges(names, spans, limit, reverse=reverse, with_values=is_own)
+        request = ranges.first(names.epoch_op, self._most)
+        if request is None:
             return Page([], [], self.get(()).epoch)
-        asked = Range(key=low, range_end=high, limit=limit or 0, keys_only=not is_own)
-        if reverse:
-            asked.sort_order = DESCEND
-        response = self._cluster.ask("Txn", Txn(success=[names.epoch_op, Op(request_range=asked)]))
-        epoch, kvs = _epoch(response.responses[0]), response.responses[1].response_range.kvs
-        start = len(f"{names.root}{span.space}/")
+        response = self._cluster.ask("Txn", request)
+        epoch, revision, trips = _epoch(response.responses[0]), response.header.revision, 1
+        ranges.take(response.responses[1:])
+        while requests := ranges.again(revision, self._most):
+            answers = self._past(requests)
+            if answers is None:
+                return self.scan(spans, limit=limit, reverse=reverse, follow=follow)
+            ranges.take(answers)
+            trips += 1
+        kvs = ranges.found()
         keys = [kv.key for kv in kvs]
+        start = len(f"{names.root}{space}/")
         found = [key.decode()[start:] for key in keys]
         if follow is None or is_own or not found:
-            return Page(found, [kv.value for kv in kvs] if is_own else [], epoch)
+            return Page(found, [kv.value for kv in kvs] if is_own else [], epoch, trips)
         # owner_of(name), written out on bytes: a call for each name, and its UTF-8 once more, would take as long again.
-        head = names.key((follow, ""))
-        owners = [key[key.rfind(_GAP) + 1 :] for key in keys]
-        values = self._pinned([head + owner for owner in owners], response.header.revision)
-        if values is None:
-            got = self.get([(follow, owner.decode()) for owner in owners])
-            return Page(found, got.values, got.epoch, 3)
-        return Page(found, values, epoch, 2)
+        got = self._followed([key[key.rfind(_GAP) + 1 :] for key in keys], follow, revision, epoch)
+        return Page(found, got.values, got.epoch, trips + got.trips)
+
+    def _followed(self, owners: Sequence[bytes], follow: str, revision: int, epoch: str) -> Values:
+        """Read records as they were at the revision that told of them, when the epoch was this."""
+        head = self._names.key((follow, ""))
+        values = self._pinned([head + owner for owner in owners], revision)
+        if values is not None:
+            return Values(values, epoch)
+        got = self.get([(follow, owner.decode()) for owner in owners])
+        return Values(got.values, got.epoch, 1 + got.trips)
 
     def _pinned(self, keys: Sequence[bytes], revision: int) -> list[bytes | None] | None:
         """Read values as they were at a revision, all in one wait; None when that is no longer kept."""
-        requests: list[Message] = []
         # The past is the same on every member that has come so far: no need to ask the leader.
         read = Op(request_range=Range(revision=revision, serializable=True))
         asked = read.request_range
+        requests: list[Message] = []
         for first in range(0, len(keys), self._most):
             request = Txn()
             append = request.success.append
@@ -110,11 +133,16 @@ class Etcd:
                 asked.key = key
                 append(read)  # a copy: the quickest way to make many alike
             requests.append(request)
+        answers = self._past(requests)
+        return None if answers is None else _values(answers)
+
+    def _past(self, requests: Sequence[Message]) -> list[Message] | None:
+        """Send reads at a revision all at once, and give their answers; None when the revision is no longer kept."""
         try:
             answers = self._cluster.ask_all("Txn", requests) if requests else []
         except Compacted:
             return None
-        return [value for answer in answers for value in _values(answer.responses)]
+        return [each for answer in answers for each in answer.responses]
 
     def commit(
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], /, *, epoch: str | None

@@ -21,7 +21,7 @@ from .outcome import Broken, through
 from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
 from .redis_connection import Address, Connections, HashSlot, Login, OneServer
 from .redis_exchange import Exchange
-from .redis_script import COMMIT, COMMITTED, FIND, OTHER_EPOCH, Keyspace, packed
+from .redis_script import COMMIT, COMMITTED, FIND, FIND_ALL, OTHER_EPOCH, OWNED, Keyspace, packed
 from .redis_translate import translate
 from .store import KeyValueStore
 
@@ -39,9 +39,12 @@ class Redis:
         self._keyspace = keyspace
         self._connections = connections
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values, or the records that they name."""
         keyspace = self._keyspace
+        if follow is not None:
+            epoch, *found = self._exchange.run(OWNED, *keyspace.owned(keys, follow))
+            return Values(found, _text(epoch))
         if len(keys) == 1:
             value, epoch = self._exchange.ask(keyspace.read_one(*keys[0]), 2)
             return Values([value], _text(epoch))
@@ -63,16 +66,23 @@ class Redis:
         return Values(values, _text(epoch))
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
         """Read names in order, and the records they lead to."""
         keyspace = self._keyspace
-        key, bounds = keyspace.names(span.space), keyspace.bounds(span, limit, reverse=reverse)
-        if follow is None:
-            request = packed(b"ZRANGE", key, *bounds[:2], b"BYLEX", *bounds[2:]) + keyspace.epoch
-            names, epoch = self._exchange.ask(request, 2)
-            return Page([name.decode() for name in names], [], _text(epoch))
-        epoch, names, *slices = self._exchange.run(FIND, [keyspace.catalog, key, keyspace.values(follow)], bounds)
+        keys = [keyspace.catalog, keyspace.names(spans[0].space)]
+        if follow is not None:
+            keys.append(keyspace.values(follow))
+        if len(spans) > 1:
+            arguments = keyspace.all_bounds(spans, limit, reverse=reverse)
+            epoch, names, *slices = self._exchange.run(FIND_ALL, keys, arguments)
+        else:
+            bounds = keyspace.bounds(spans[0], limit, reverse=reverse)
+            if follow is None:
+                request = packed(b"ZRANGE", keys[1], *bounds[:2], b"BYLEX", *bounds[2:]) + keyspace.epoch
+                names, epoch = self._exchange.ask(request, 2)
+                return Page([name.decode() for name in names], [], _text(epoch))
+            epoch, names, *slices = self._exchange.run(FIND, keys, bounds)
         values = slices[0] if len(slices) == 1 else [value for part in slices for value in part]
         return Page([name.decode() for name in names], values, _text(epoch))
 

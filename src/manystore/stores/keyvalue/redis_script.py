@@ -1,4 +1,4 @@
-"""What is sent to Redis: the two Lua scripts, and the packing of commands.
+"""What is sent to Redis: the Lua scripts, and the packing of commands.
 
 Knows Redis's commands and the checks of the inner waist; must not know connections. Every key that a script touches is
 among its KEYS, so that a cluster refuses it as a whole while a slot moves, never half-way.
@@ -120,10 +120,9 @@ return 0
 ARGV: the epoch or nothing; the step (see Keyspace); anything more, for a step that has no slot.
 """
 
-FIND = Script("""\
-local call = redis.call
-local names = call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', unpack(ARGV, 3))
+_FOLLOWED = """\
 local found, keys = {call('HGET', KEYS[1], 'epoch'), names}, {}
+if not KEYS[3] then return found end
 for place, name in ipairs(names) do
   keys[place] = string.match(name, '.* (.*)') or name
 end
@@ -131,8 +130,37 @@ for first = 1, #keys, 4000 do
   found[#found + 1] = call('HMGET', KEYS[3], unpack(keys, first, math.min(first + 3999, #keys)))
 end
 return found
-""")
+"""
+
+FIND = Script(f"""\
+local call = redis.call
+local names = call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', unpack(ARGV, 3))
+{_FOLLOWED}""")
 """KEYS: the catalog, the names, the records. ARGV: two bounds, REV, LIMIT. Gives epoch, names, values in slices."""
+
+FIND_ALL = Script(f"""\
+local call, left, names = redis.call, tonumber(ARGV[1]), {{}}
+for place = 3, #ARGV, 2 do
+  if left == 0 then break end
+  local rest = {{'LIMIT', 0, left}}
+  if ARGV[2] ~= '' then rest[4] = ARGV[2] end
+  local part = call('ZRANGE', KEYS[2], ARGV[place], ARGV[place + 1], 'BYLEX', unpack(rest))
+  for _, name in ipairs(part) do names[#names + 1] = name end
+  if left > 0 then left = left - #part end
+end
+{_FOLLOWED}""")
+"""The same of several spans. KEYS: the records only if they are to be followed. ARGV: the limit (-1: none), REV or
+nothing, two bounds a span."""
+
+OWNED = Script("""\
+local call, found = redis.call, {redis.call('HGET', KEYS[1], 'epoch')}
+for place, name in ipairs(ARGV) do
+  local owner = call('HGET', KEYS[place + 2], name)
+  found[place + 1] = owner and call('HGET', KEYS[2], owner)
+end
+return found
+""")
+"""KEYS: the catalog, the records, the space of each claim. ARGV: the claims' names. Gives epoch, then the records."""
 
 
 class Keyspace:
@@ -197,6 +225,18 @@ class Keyspace:
         if limit is not None:
             rest += [b"LIMIT", b"0", b"%d" % limit]
         return [high, low, *rest] if reverse else [low, high, *rest]
+
+    def all_bounds(self, spans: Sequence[Span], limit: int | None, *, reverse: bool) -> list[bytes]:
+        """Give the arguments of FIND_ALL."""
+        arguments = [b"%d" % (-1 if limit is None else limit), b"REV" if reverse else b""]
+        for span in spans:
+            arguments += self.bounds(span, None, reverse=reverse)[:2]
+        return arguments
+
+    def owned(self, keys: Sequence[Key], follow: str) -> tuple[list[bytes], list[bytes]]:
+        """Give the keys and arguments of OWNED."""
+        spaces = [self.values(space) for space, _ in keys]
+        return [self.catalog, self.values(follow), *spaces], [name.encode() for _, name in keys]
 
     def step(
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], epoch: str | None

@@ -95,27 +95,27 @@ def test_get(kv):
 
 
 def test_scan(kv):
-    assert kv.scan(Span("r:a", "b", "d")).names == ["b", "c"]
-    assert kv.scan(Span("r:a", "", "z"), limit=2, reverse=True).names == ["d", "c"]
-    assert kv.scan(Span("r:a", "", "z"), limit=0).names == []
-    assert kv.scan(Span("r:a", "c", "c")).names == []
-    page = kv.scan(Span("r:a", "", "z"), follow="r:a")
+    assert kv.scan([Span("r:a", "b", "d")]).names == ["b", "c"]
+    assert kv.scan([Span("r:a", "", "z")], limit=2, reverse=True).names == ["d", "c"]
+    assert kv.scan([Span("r:a", "", "z")], limit=0).names == []
+    assert kv.scan([Span("r:a", "c", "c")]).names == []
+    page = kv.scan([Span("r:a", "", "z")], follow="r:a")
     assert (page.names, page.values) == (list("abcd"), [RECORD] * 4)
-    page = kv.scan(Span("i:a.x", "1", "9"), follow="r:a")
+    page = kv.scan([Span("i:a.x", "1", "9")], follow="r:a")
     assert (page.names, page.values) == (["1 c", "2 b", "3 z"], [RECORD, RECORD, None])
-    page = kv.scan(Span("i:a.x", "1", "9"), limit=2, reverse=True, follow="r:a")
+    page = kv.scan([Span("i:a.x", "1", "9")], limit=2, reverse=True, follow="r:a")
     assert (page.names, page.values) == (["3 z", "2 b"], [None, RECORD])
-    assert kv.scan(Span("i:a.x", "3", "9"), follow="r:none").values == [None]
-    page = kv.scan(Span("i:none", "", "z"), follow="r:a")
+    assert kv.scan([Span("i:a.x", "3", "9")], follow="r:none").values == [None]
+    page = kv.scan([Span("i:none", "", "z")], follow="r:a")
     assert (page.names, page.values) == ([], [])
 
 
 def test_names_are_in_the_order_of_code_points(kv):
     names = ["a", "a b", "b", "é", "\u0080", "\ud7ff01f600", "~", "A", "\U0001f600", "\ue000", "a\u0000"]
     kv.commit([], [("i:a.z", name, b"") for name in names], [], epoch=None)
-    assert kv.scan(Span("i:a.z", "", "\U0010ffff")).names == sorted(names)
-    assert kv.scan(Span("i:a.z", "a\0", "a\ue000")).names == ["a\u0000", "a b"]
-    assert kv.scan(Span("i:a.z", "~", "\ue000")).names == ["~", "\u0080", "é", "\ud7ff01f600"]
+    assert kv.scan([Span("i:a.z", "", "\U0010ffff")]).names == sorted(names)
+    assert kv.scan([Span("i:a.z", "a\0", "a\ue000")]).names == ["a\u0000", "a b"]
+    assert kv.scan([Span("i:a.z", "~", "\ue000")]).names == ["~", "\u0080", "é", "\ud7ff01f600"]
 
 
 @pytest.mark.parametrize(
@@ -145,24 +145,24 @@ def test_checks(kv, check, holds):
     outcome = kv.commit([Exists(("r:a", "a")), check], [("r:a", "new", RECORD)], [("r:a", "d")], epoch=None)
     assert outcome == (None if holds else 1)
     assert kv.get([("r:a", "new"), ("r:a", "d")]).values == ([RECORD, None] if holds else [None, RECORD])
-    assert kv.scan(Span("r:a", "", "z")).names == (["a", "b", "c", "new"] if holds else list("abcd"))
+    assert kv.scan([Span("r:a", "", "z")]).names == (["a", "b", "c", "new"] if holds else list("abcd"))
 
 
 def test_what_is_deleted_and_put_is_there(kv):
     kv.commit([], [("r:a", "a", b"x"), ("i:a.x", "0 d", b"")], [("r:a", "a"), ("i:a.x", "0 d")], epoch=None)
     assert kv.get([("r:a", "a")]).values == [b"x"]
-    assert kv.scan(Span("r:a", "", "z")).names == list("abcd")
-    assert kv.scan(Span("i:a.x", "0", "1")).names == ["0 d"]
+    assert kv.scan([Span("r:a", "", "z")]).names == list("abcd")
+    assert kv.scan([Span("i:a.x", "0", "1")]).names == ["0 d"]
 
 
 def test_epoch(kv, client):
-    assert kv.get([CATALOG]).epoch == kv.scan(Span("r:a", "", "z")).epoch == ""
-    assert kv.scan(Span("r:a", "", "z"), follow="r:a").epoch == ""
+    assert kv.get([CATALOG]).epoch == kv.scan([Span("r:a", "", "z")]).epoch == ""
+    assert kv.scan([Span("r:a", "", "z")], follow="r:a").epoch == ""
     catalog = Catalog.first(Schema.of([], SYSTEM))
     kv.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
     several = kv.get([("r:a", "a"), ("r:b", "a")])
-    followed = kv.scan(Span("r:a", "", "z"), follow="r:a")
-    assert {kv.get([]).epoch, several.epoch, followed.epoch, kv.scan(Span("r:a", "", "z")).epoch} == {catalog.epoch}
+    followed = kv.scan([Span("r:a", "", "z")], follow="r:a")
+    assert {kv.get([]).epoch, several.epoch, followed.epoch, kv.scan([Span("r:a", "", "z")]).epoch} == {catalog.epoch}
     with pytest.raises(errors.EpochChanged):
         kv.commit([Absent(("r:a", "a"))], [], [], epoch="f" * 16)
     assert kv.commit([], [], [], epoch=catalog.epoch) is None
@@ -176,7 +176,7 @@ def test_a_large_step_and_a_large_find(kv):
         (space, name if space == "r:m" else f"v {name}", RECORD if space == "r:m" else b"") for space, name, _ in puts
     ]
     assert kv.commit([Absent(("r:m", name)) for name in many], puts, [], epoch=None) is None
-    page = kv.scan(Span("i:m.x", "", "w"), follow="r:m")
+    page = kv.scan([Span("i:m.x", "", "w")], follow="r:m")
     assert page.values == [RECORD] * 9001
     assert page.names == [f"v {name}" for name in many]
     seen = tuple(page.names)
@@ -185,12 +185,12 @@ def test_a_large_step_and_a_large_find(kv):
     assert kv.get([("r:m", name) for name in many]).values == [RECORD] * 9001
     gone = [("r:m", name) for name in many] + [("i:m.x", name) for name in seen]
     assert kv.commit([Same(key, TOKEN) for key in gone[:9001]], [], gone, epoch=None) is None
-    assert kv.scan(Span("i:m.x", "", "w")).names == kv.scan(Span("r:m", "", "w")).names == []
+    assert kv.scan([Span("i:m.x", "", "w")]).names == kv.scan([Span("r:m", "", "w")]).names == []
 
 
 def test_a_server_that_forgot_the_scripts(kv, client):
     client.script_flush()
-    assert kv.scan(Span("r:a", "", "z"), follow="r:a", limit=1).names == ["a"]
+    assert kv.scan([Span("r:a", "", "z")], follow="r:a", limit=1).names == ["a"]
     client.script_flush()
     assert kv.commit([Absent(("r:a", "e"))], [("r:a", "e", RECORD)], [], epoch=None) is None
     assert kv.get([("r:a", "e")]).values == [RECORD]
@@ -227,7 +227,7 @@ def test_threads(kv):
     for thread in threads:
         thread.join()
     assert failed == []
-    assert len(kv.scan(Span("r:t", "", "z")).names) == 400
+    assert len(kv.scan([Span("r:t", "", "z")]).names) == 400
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -395,7 +395,7 @@ def test_what_was_committed_is_there_after_the_server_was_killed(durable, prefix
     with pytest.raises(errors.Unavailable):
         store._kv.get([("r:a", "00")])
     durable.restart()
-    assert len(store._kv.scan(Span("r:a", "", "z")).names) == 50
+    assert len(store._kv.scan([Span("r:a", "", "z")]).names) == 50
     store.close()
 
 
@@ -413,7 +413,7 @@ def test_a_server_that_takes_no_writes(durable, prefix, name, value, normal, wor
             for puts, deletes in (([("r:a", "a", RECORD)], []), ([("r:a", "a", RECORD)], [("r:a", "old")])):
                 with pytest.raises(errors.Unavailable, match=words):
                     store._kv.commit([], puts, deletes, epoch=None)
-            assert store._kv.scan(Span("r:a", "", "z")).names == ["old"]
+            assert store._kv.scan([Span("r:a", "", "z")]).names == ["old"]
         finally:
             admin.config_set(name, normal)
     assert store._kv.commit([], [("r:a", "a", RECORD)], [("r:a", "old")], epoch=None) is None
@@ -493,7 +493,7 @@ def test_a_full_server_lets_go_of_records(durable, prefix, policy):
         finally:
             admin.config_set("maxmemory", "0")
             admin.config_set("maxmemory-policy", "noeviction")
-    assert first._kv.scan(Span("r:a", "", "z")).names == ["d" if policy == "noeviction" else "c"]
+    assert first._kv.scan([Span("r:a", "", "z")]).names == ["d" if policy == "noeviction" else "c"]
     first.close()
     second.close()
 

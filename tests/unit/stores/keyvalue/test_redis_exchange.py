@@ -141,10 +141,10 @@ def assert_nothing_comes_late(place: Place, *, cleared: bool) -> None:
     """Whatever the proxy still holds must change nothing; cleared: also when somebody cleared the way for it."""
     if cleared:
         place.remove()
-    before, entries = place.stored(), place.others.scan(Span(ENTRY[0], "", "\ue000")).names
+    before, entries = place.stored(), place.others.scan([Span(ENTRY[0], "", "\ue000")]).names
     place.release()
     assert place.stored() == before
-    assert place.others.scan(Span(ENTRY[0], "", "\ue000")).names == entries
+    assert place.others.scan([Span(ENTRY[0], "", "\ue000")]).names == entries
 
 
 WAYS = list(itertools.product(["before", "after", "late"], [0, 1, 2]))
@@ -327,7 +327,7 @@ def test_a_connection_that_broke_while_it_was_idle(place, server):
     with redis.Redis(port=server.port) as admin:
         for use in (
             lambda: place.ours.get([KEY]).values == [record(FIRST)],
-            lambda: place.ours.scan(Span("r:book", "", "z"), follow="r:book").values == [record(FIRST)],
+            lambda: place.ours.scan([Span("r:book", "", "z")], follow="r:book").values == [record(FIRST)],
             lambda: place.ours.commit([Same(KEY, FIRST)], [(*ENTRY, b"")], [], epoch=EPOCH) is None,
             # A create: were it sent into a dead connection, nobody could tell what became of it.
             lambda: place.ours.commit([Absent(("r:book", "new"))], [("r:book", "new", b"{}")], [], epoch=EPOCH) is None,

@@ -35,22 +35,28 @@ class Tree:
         self._limit = location.jute_maxbuffer
         self._timeout = location.timeout
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values as they are at one moment."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values as they are at one moment; or then the records that they name, as these are at one."""
         if any(space[:2] == ENTRIES for space, _ in keys):
             raise ValueError("entries of an index are read in order only")
         value = self._nodes.value
-        return Values(*self._read([value(key) for key in keys]))
+        values, epoch = self._read([value(key) for key in keys])
+        owners = [] if follow is None else [value((follow, each.decode())) for each in values if each is not None]
+        if not owners:
+            return Values(values, epoch)
+        records, epoch = self._read(owners)
+        found = iter(records)
+        return Values([each and next(found) for each in values], epoch, 2)
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
         """Read names in order, then the records they lead to, as these are at one moment if they fit one request."""
-        page = self._names.read(span, limit, reverse=reverse)
+        page = self._names.read(spans, limit, reverse=reverse)
         if follow is None or not page.names:
             return page
         value, names = self._nodes.value, page.names
-        owners = names if follow == span.space else [owner_of(name) for name in names]
+        owners = names if follow == spans[0].space else [owner_of(name) for name in names]
         return Page(names, *self._read([value((follow, name)) for name in owners]), page.trips + 1)
 
     def _read(self, paths: list[str]) -> tuple[list[bytes | None], str]:

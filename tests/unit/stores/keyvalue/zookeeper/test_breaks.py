@@ -77,7 +77,7 @@ def play(opened, ours, proxy, fault, others, parts, *, is_there):
         # The nodes above are there, as they nearly always are; the first record of all takes a further try.
         direct.commit([Absent(KEY)], [(*KEY, record(FIRST)), (*ENTRY, b"")], [], epoch=EPOCH)
         direct.commit([Same(KEY, FIRST)], [], [KEY, ENTRY], epoch=EPOCH)
-    ours.scan(Span("i:a.x", "", "z"))
+    ours.scan([Span("i:a.x", "", "z")])
     Others(direct, ours, others)
     # The token stands in every operation on the record, so the fault meets the commit and no request before it.
     made = getattr(proxy, fault)(containing=(OURS if parts[1] else FIRST).encode())
@@ -89,7 +89,7 @@ def play(opened, ours, proxy, fault, others, parts, *, is_there):
         # What comes late finds its slot closed: nothing changes after we answered.
         for _ in range(3):
             assert direct.get([KEY]).values[0] == before
-    names = direct.scan(Span("i:a.x", "", "z")).names
+    names = direct.scan([Span("i:a.x", "", "z")]).names
     assert names == ([] if before is None else [ENTRY[1]])
     return found, None if before is None else token_of(before)
 
