@@ -245,7 +245,7 @@ def _not_loaded(names: frozenset[str]) -> Callable[[Any, str], NoReturn]:
         cls = type(self).__name__
         if name in names:
             raise NotLoaded(f"{cls}.{name} is not loaded; ask for it with load=({cls}.{name},)", name=name, obj=self)
-        own = getattr(type(self), name, None)
+        own: Any = getattr(self.__class__, name, None)
         if isinstance(own, property):  # it is there, and read what is not loaded: its own error says what
             own.__get__(self)
         raise AttributeError(f"{cls!r} object has no attribute {name!r}", name=name, obj=self)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from manystore import Assignment, Predicate, asc, col, count, project, sum_
 
+from ..access import OWN
 from ..exception import (
     FixedIpNotFoundForAddress,
     FixedIpNotFoundForInstance,
@@ -131,7 +132,7 @@ class InstanceRepository(NovaRepository[Instance]):
 
     def get_all_by_filters(self, filters: Mapping[str, Any]) -> list[Instance]:
         """Give the instances that pass each filter, the newest first; see instance_search.py for what filters say."""
-        found = InstanceSearch.of(filters, self.database).run(self)
+        found = InstanceSearch.of(filters, is_own=self.database.sees is OWN).run(self)
         self._load(found, FOUND, scan=True)
         return found
 

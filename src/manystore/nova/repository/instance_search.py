@@ -15,17 +15,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from manystore import Col, NotLoaded, Predicate, col
 
-from ..access import OWN
 from ..exception import Invalid
 from ..model.instance import SOFT_DELETED, Instance
-
-if TYPE_CHECKING:
-    from ..database import Nova
-    from .instance import InstanceRepository
+from .guard import NovaRepository
 
 _EXACT: Mapping[str, Col[Any]] = {
     "project_id": col(Instance.project_id),
@@ -52,15 +48,15 @@ class InstanceSearch:
     patterns: tuple[tuple[str, re.Pattern[str]], ...]
 
     @classmethod
-    def of(cls, filters: Mapping[str, Any], database: Nova) -> InstanceSearch:
-        """Read filters; raise Invalid. A user's own project takes the place of any that is named."""
-        given = {name: value for name, value in filters.items() if name != "project_id" or database.sees is not OWN}
+    def of(cls, filters: Mapping[str, Any], *, is_own: bool) -> InstanceSearch:
+        """Read filters; raise Invalid. is_own: a user's own project takes the place of any that is named."""
+        given = {name: value for name, value in filters.items() if name != "project_id" or not is_own}
         known = {_SINCE, _DELETED, _METADATA, _UUID, *_EXACT}
         patterns = tuple((name, _pattern(name, value)) for name, value in given.items() if name not in known)
         uuids = _uuids(given[_UUID]) if _UUID in given else None
         return cls((*_exact(given), *_bounds(patterns)), uuids, _pairs(given.get(_METADATA)), patterns)
 
-    def run(self, instances: InstanceRepository) -> list[Instance]:
+    def run(self, instances: NovaRepository[Instance]) -> list[Instance]:
         """Give what passes, the newest first."""
         # scan: the cap would refuse a project that has had many instances; an administrator who names no project, user,
         # host, reservation or uuid means the whole cloud.
