@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manystore import NotLoaded, col
+from manystore import NotLoaded, TooLarge, col
 from manystore.nova.context import RequestContext
 from manystore.nova.database import Nova
 from manystore.nova.exception import (
@@ -18,7 +18,7 @@ from manystore.nova.exception import (
     NotAuthorized,
     SecurityGroupNotFound,
 )
-from manystore.nova.model.instance import Instance
+from manystore.nova.model.instance import Instance, InstanceMetadataItem
 from manystore.nova.model.instance_type import InstanceType
 from manystore.nova.model.network import FixedIp, FloatingIp, Network, VirtualInterface
 from manystore.nova.model.security_group import (
@@ -27,6 +27,7 @@ from manystore.nova.model.security_group import (
     SecurityGroupRule,
 )
 from manystore.nova.model.volume import BlockDeviceMapping, Volume
+from manystore.nova.options import options
 
 START = datetime(2011, 11, 11, tzinfo=UTC)
 MAC, MAC_V6 = "02:16:3e:00:00:01", "fd00::16:3eff:fe00:1"
@@ -206,6 +207,20 @@ def test_destroying_takes_four_kinds_of_records_and_leaves_the_rest(db: Nova):
     assert db.block_device_mapping.find(col(BlockDeviceMapping.instance_id) == made.id) == []
     assert len(db.block_device_mapping.find(col(BlockDeviceMapping.instance_id) == made.id, deleted="only")) == 1
     assert db.instance.get(other.id).metadata_by_key == {"k": "v"}
+
+
+def test_one_with_as_much_pinned_to_it_as_a_quota_allows_goes_as_well(db: Nova):
+    keys = {f"key-{number}": "v" for number in range(options.quotas["metadata_items"])}
+    made, other = db.instance.create(Instance(project_id="p"), metadata=keys), make(db)
+    with pytest.raises(TooLarge):
+        db.retrying(lambda tx: tx.instance.destroy(made.id))
+    with pytest.raises(TooLarge):
+        db.instance_metadata.replace(made.id, {f"other-{key}": "v" for key in keys}, delete=True)
+    user(db, "q").instance.destroy(made.id)
+    assert db.instance.get(made.id).metadata_by_key == keys
+    user(db).instance.destroy(made.id)
+    assert ids(db.instance.get_all()) == [other.id]
+    assert db.instance_metadata.find(col(InstanceMetadataItem.instance_id) == made.id) == []
 
 
 def test_searching(db: Nova, clock: Clock):

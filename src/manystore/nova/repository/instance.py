@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from manystore import Assignment, Predicate, asc, col, count, project, sum_
+from manystore import Assignment, Predicate, TooLarge, asc, col, count, project, sum_
 
 from ..access import OWN
 from ..exception import (
@@ -271,7 +271,10 @@ class InstanceRepository(NovaRepository[Instance]):
             return
 
     def destroy(self, instance_id: int, /) -> None:
-        """Delete an instance, its place in groups, what is pinned to it and its devices, if it is there."""
+        """Delete an instance, its place in groups, what is pinned to it and its devices, if it is there.
+
+        One step; where more is pinned to it than a step holds (about 100 keys), that goes first, in steps of its own.
+        """
 
         def destroy(db: Nova) -> None:
             found = db.instance.first(col(Instance.id) == instance_id)
@@ -283,7 +286,11 @@ class InstanceRepository(NovaRepository[Instance]):
             system.block_device_mapping.delete_where(col(BlockDeviceMapping.instance_id) == instance_id)
             system.instance.delete(instance_id)
 
-        self.database.atomic(destroy)
+        try:
+            self.database.atomic(destroy)
+        except TooLarge:
+            self.system.instance_metadata.delete_where(col(InstanceMetadataItem.instance_id) == instance_id)
+            self.database.atomic(destroy)
 
     # -- security groups --
 

@@ -103,7 +103,7 @@ def _is_several(value: object) -> bool:
 
 
 def _uuids(value: Any) -> tuple[str, ...]:
-    return tuple(sorted(value)) if _is_several(value) else (value,)
+    return tuple(sorted(set(value))) if _is_several(value) else (value,)
 
 
 def _pairs(metadata: Any) -> tuple[tuple[str, str | None], ...]:
