@@ -24,27 +24,29 @@ def try_hopefully(
 
     When not: what was read and may go on to be used is in stored; without that, a check failed, or nothing was tried.
     """
-    replaced: list[tuple[Replace, Shape, Key]] = []
+    replaced: list[tuple[Replace, Shape]] = []
+    keys: list[Key] = []
     hopeful = _Hopeful(keeper)
     for change in changes:
-        if isinstance(change, Insert):
+        if type(change) is Insert:
             if not hopeful.insert(change):
                 return 0, False
-        elif isinstance(change, Replace) and not change.require:
+        elif type(change) is Replace and not change.require:
             shape = keeper.shape(change.collection)
-            replaced.append((change, shape, (shape.space, shape.name(change.values))))
-        elif isinstance(change, Expect):
+            replaced.append((change, shape))
+            keys.append((shape.space, shape.name(change.values)))
+        elif type(change) is Expect:
             hopeful.expect(change)
         else:
             return 0, False
     trips = 1
-    if replaced:
-        got = kv.get([key for _, _, key in replaced])
+    if keys:
+        got = kv.get(keys)
         if got.epoch != keeper.epoch:
             raise EpochChanged(CHANGED)
-        for (change, shape, key), data in zip(replaced, got.values, strict=True):
+        for (change, shape), key, data in zip(replaced, keys, got.values, strict=True):
             if not hopeful.replace(change, shape, key, data):
-                stored.update(zip([key for _, _, key in replaced], got.values, strict=True))
+                stored.update(zip(keys, got.values, strict=True))
                 return 1, False
         trips = 2
     return trips, kv.commit(hopeful.all_checks(), hopeful.puts, (), epoch=keeper.epoch) is None
@@ -74,8 +76,7 @@ class _Hopeful:
         texts = upkeep.texts(watched, name)
         checks.append(Absent(key))
         puts.append((space, name, data))
-        for entries, pick in upkeep.entries:
-            puts.append((entries, "".join(pick(texts)), b""))
+        puts += upkeep.entries(texts)
         for claim in upkeep.claims:
             if (claimed := claim.name(texts)) is not None:
                 held = (claim.space, claimed)

@@ -117,23 +117,27 @@ class Memory:
     def _failing(self, checks: Sequence[Check]) -> int | None:
         spaces = self._spaces
         for place, check in enumerate(checks):
-            if isinstance(check, Absent):
-                # The commonest check, without a call.
-                held = spaces.get(check.key[0])
-                if held is not None and check.key[1] in held:
+            # The commonest checks, without a call.
+            if type(check) is Absent:
+                space, name = check.key
+                if space in spaces and name in spaces[space]:
+                    return place
+            elif type(check) is Same:
+                space, name = check.key
+                value = spaces[space].get(name) if space in spaces else None
+                if value is None or token_of(value) != check.token:
                     return place
             elif not self._holds(check):
                 return place
         return None
 
-    def _holds(self, check: Same | Exists | Empty | Range) -> bool:
-        if isinstance(check, (Same, Exists)):
+    def _holds(self, check: Check) -> bool:
+        if isinstance(check, Exists):
             space, name = check.key
-            held = self._spaces.get(space)
-            value = None if held is None else held.get(name)
-            return value is not None and (isinstance(check, Exists) or token_of(value) == check.token)
+            return space in self._spaces and name in self._spaces[space]
         if isinstance(check, Empty):
             return not self._names(Span(check.space, check.prefix, after_all(check.prefix)), 1)
+        assert isinstance(check, Range)
         return self._names(check.span, len(check.seen) + 1) == list(check.seen)
 
 
