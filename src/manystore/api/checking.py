@@ -6,7 +6,6 @@ Knows mappers and a repository's view; must not send anything to the store itsel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -47,13 +46,13 @@ class Checking(Generic[M, K]):
         for spec in mapper.created:
             name = spec.name
             unset = [record for record in records if getattr(record, name) is None]
-            undo.put(unset, name, repeat(now), before=None)
+            undo.put(unset, name, now, before=None)
         if generated is not None:
             name, collection = generated.name, mapper.collection.name
             unset = [record for record in records if getattr(record, name) is UNSET]
             if unset:
                 undo.generated = True
-                undo.put(unset, name, reading.engine.ids.take(collection, len(unset)), before=UNSET)
+                undo.put_each(unset, name, reading.engine.ids.take(collection, len(unset)), before=UNSET)
             for record in records if len(unset) < len(records) else ():
                 reading.engine.ids.pass_over(collection, mapper.codec.check(generated, getattr(record, name)))
         return undo
@@ -63,7 +62,7 @@ class Checking(Generic[M, K]):
         specs = reading.mapper.updated
         now = reading.engine.clock() if specs else None
         for spec in specs:
-            undo.put((record,), spec.name, (now,), before=getattr(record, spec.name))
+            undo.put((record,), spec.name, now, before=getattr(record, spec.name))
         return undo
 
     def _sets(self, changes: Sequence[Assignment]) -> dict[str, Any]:

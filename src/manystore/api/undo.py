@@ -17,10 +17,16 @@ class Undo:
         self._before: list[tuple[Sequence[Any], str, Any]] = []
         self.generated = False
 
-    def put(self, records: Sequence[Any], name: str, values: Iterable[Any], *, before: Any) -> None:
-        """Set an attribute of some records, frozen or not, from what it is before on all of them."""
+    def put(self, records: Sequence[Any], name: str, value: Any, *, before: Any) -> None:
+        """Set an attribute of some records, frozen or not; before: what it is on all of them."""
         self._before.append((records, name, before))
-        for record, value in zip(records, values, strict=False):  # of one value for all there is no end
+        for record in records:
+            _put(record, name, value)
+
+    def put_each(self, records: Sequence[Any], name: str, values: Iterable[Any], *, before: Any) -> None:
+        """Set an attribute of some records, to another value on each."""
+        self._before.append((records, name, before))
+        for record, value in zip(records, values, strict=True):
             _put(record, name, value)
 
     def undo(self, first: int = 0, records: Sequence[Any] | None = None) -> None:
