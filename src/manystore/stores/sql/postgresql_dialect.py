@@ -60,6 +60,7 @@ class PostgreSQL(Dialect):
     false = literal_column("false")
     returning = True
     savepoints = True
+    copied_from = 64
 
     def column_type(self, field: Field, *, indexed: bool) -> TypeEngine[Any]:
         """Give the type of a field's column. Text compares by code point, whatever the database's own collation."""

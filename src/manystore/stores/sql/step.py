@@ -161,9 +161,10 @@ class Step:
                 self._insert_all(batch)
 
     def _insert_all(self, batch: Sequence[Insert]) -> None:
-        self.trips += 1
+        made = self._of(batch[0]).insert_many(batch)
+        self.trips += 2 if made[0][1].__class__ is list else 1
         try:
-            self._send(self._of(batch[0]).insert_many(batch))
+            self._send(made)
         except self._dialect.errors as error:
             if self._dialect.verdict(error) != "taken":
                 raise
