@@ -260,4 +260,5 @@ class Step:
 
 def in_key_order(changes: Sequence[Change]) -> list[Check]:
     """Give the checks in the order in which every writer takes its locks, so that none waits for another in a ring."""
-    return sorted((c for c in changes if isinstance(c, Check)), key=lambda check: (check.collection.name, check.key))
+    checks = [change for change in changes if type(change) is Check]
+    return sorted(checks, key=lambda check: (check.collection.name, check.key)) if len(checks) > 1 else checks
