@@ -44,9 +44,7 @@ class Checking(Generic[M, K]):
                 self._scope_of(record)
         now = reading.engine.clock() if mapper.created else None
         for spec in mapper.created:
-            name = spec.name
-            unset = [record for record in records if getattr(record, name) is None]
-            undo.put(unset, name, now, before=None)
+            undo.fill(records, spec.name, now)
         if generated is not None:
             name, collection = generated.name, mapper.collection.name
             unset = [record for record in records if getattr(record, name) is UNSET]
@@ -62,7 +60,7 @@ class Checking(Generic[M, K]):
         specs = reading.mapper.updated
         now = reading.engine.clock() if specs else None
         for spec in specs:
-            undo.put((record,), spec.name, now, before=getattr(record, spec.name))
+            undo.put(record, spec.name, now)
         return undo
 
     def _sets(self, changes: Sequence[Assignment]) -> dict[str, Any]:

@@ -17,14 +17,22 @@ class Undo:
         self._before: list[tuple[Sequence[Any], str, Any]] = []
         self.generated = False
 
-    def put(self, records: Sequence[Any], name: str, value: Any, *, before: Any) -> None:
-        """Set an attribute of some records, frozen or not; before: what it is on all of them."""
-        self._before.append((records, name, before))
+    def put(self, record: Any, name: str, value: Any) -> None:
+        """Set an attribute of a record, frozen or not."""
+        self._before.append(((record,), name, getattr(record, name)))
+        _put(record, name, value)
+
+    def fill(self, records: Sequence[Any], name: str, value: Any) -> None:
+        """Set an attribute of those records where it is None."""
+        filled: list[Any] = []
         for record in records:
-            _put(record, name, value)
+            if getattr(record, name) is None:
+                filled.append(record)
+                _put(record, name, value)
+        self._before.append((filled, name, None))
 
     def put_each(self, records: Sequence[Any], name: str, values: Iterable[Any], *, before: Any) -> None:
-        """Set an attribute of some records, to another value on each."""
+        """Set an attribute of some records, to another value on each; before: what it is on all of them."""
         self._before.append((records, name, before))
         for record, value in zip(records, values, strict=True):
             _put(record, name, value)
