@@ -23,7 +23,7 @@ from ..store.registry import open_store
 from ..store.url import StoreURL, parse_url
 from .call import Call
 from .engine import Engine, Limits, utc_now
-from .reading import Reading
+from .reading import Deleted, Reading, check_deleted
 from .repository import Repository
 from .transaction import Transaction
 
@@ -46,13 +46,22 @@ class Database:
         frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
         cls._namespace = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else {}
 
-    def __init__(
-        self, engine: Engine, tx: Transaction | None = None, scope: Any = None, *, peeking: bool = False
-    ) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._tx = tx
-        self._scope = scope
-        self._peeking = peeking
+        self._tx: Transaction | None = None
+        self._scope: Any = None
+        self._peeking = False
+        self._deleted: Deleted = "no"
+
+    def _view(self, **changes: Any) -> Self:
+        """Give another view of the same database. What a subclass keeps on itself goes along; repositories do not."""
+        view = object.__new__(type(self))
+        own, repositories = view.__dict__, self._repositories
+        for name, value in self.__dict__.items():
+            if name not in repositories:
+                own[name] = value
+        own.update(changes)
+        return view
 
     @classmethod
     def connect(
@@ -117,7 +126,8 @@ class Database:
         if declared is None:
             raise AttributeError(f"{type(self).__name__} has no repository {name}", name=name, obj=self)
         cls, model = declared
-        reading = Reading(self._engine, self._engine.mapper(model), self._tx, self._scope, peeking=self._peeking)
+        mapper = self._engine.mapper(model)
+        reading = Reading(self._engine, mapper, self._tx, self._scope, peeking=self._peeking, deleted=self._deleted)
         made = cls(self, reading)
         self.__dict__[name] = made
         return made
@@ -134,7 +144,7 @@ class Database:
         self._engine.check_open()
         tx = Transaction(self._engine, idempotency_key)
         try:
-            yield type(self)(self._engine, tx, self._scope)
+            yield self._view(_tx=tx, _peeking=False)
             if not tx.is_done:
                 tx.commit()
         finally:
@@ -158,6 +168,13 @@ class Database:
                 if max(time.monotonic() - began, waited) >= deadline:
                     raise
                 self._engine.wait(pause)
+
+    def atomic(self, fn: Callable[[Self], R], /) -> R:
+        """Run fn as part of the transaction that this view belongs to, or else in one of its own, as retrying does.
+
+        For operations that take several steps and may be called within a transaction as well as alone.
+        """
+        return fn(self) if self._tx is not None else self.retrying(fn)
 
     def _attempt(self, fn: Callable[[Self], R], idempotency_key: str | None) -> R:
         with self.transaction(idempotency_key=idempotency_key) as view:
@@ -183,21 +200,27 @@ class Database:
         """Give the same repositories for reads that the commit does not check."""
         if self._tx is None:
             raise UsageError("peek goes with a transaction")
-        return type(self)(self._engine, self._tx, self._scope, peeking=True)
+        return self._view(_peeking=True)
 
     def scoped(self, value: object, /) -> Self:
         """Give a view that sees and writes only the records of one scope: those whose scope field equals value."""
-        if self._tx is not None:
-            raise UsageError("scope the database first, then begin the transaction")
         if self._scope is not None:
             raise UsageError("this view is scoped already; scope the database itself")
         if value is None:
             raise UsageError("a scope is a value, not None")
-        view = type(self)(self._engine, None, value)
+        view = self._view(_scope=value)
         for name, (_, model) in self._repositories.items():
             if model_of(model).scope is not None:
                 view._repository(name)  # noqa: SLF001 - the value is checked against each scope field now, not at the first read
         return view
+
+    def seeing(self, deleted: Deleted, /) -> Self:
+        """Give a view whose reads take "only" the soft-deleted, "any" or "no" such records, unless told otherwise.
+
+        Models that are not soft-deleted are read as ever. Changes go to live records as ever.
+        """
+        check_deleted(deleted)
+        return self._view(_deleted=deleted)
 
     def forget(self, idempotency_key: str, /) -> None:
         """Drop an idempotency key that is no longer needed; raise NotFound."""

@@ -30,9 +30,19 @@ _CHOICES = ("no", "any", "only")
 class Reading:
     """Reads the records of one model for one view of a database."""
 
-    __slots__ = ("engine", "mapper", "peeking", "scope", "tx")
+    __slots__ = ("deleted", "engine", "mapper", "peeking", "scope", "tx")
 
-    def __init__(self, engine: Engine, mapper: Mapper, tx: Transaction | None, scope: Any, *, peeking: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        mapper: Mapper,
+        tx: Transaction | None,
+        scope: Any,
+        *,
+        peeking: bool,
+        deleted: Deleted = "no",
+    ) -> None:
+        self.deleted: Deleted = deleted if mapper.live is not None else "no"  # where a read does not say
         self.engine = engine
         self.mapper = mapper
         self.tx = tx
@@ -48,10 +58,12 @@ class Reading:
         """Give the value that this view is scoped to, or None."""
         return self.scope.value if isinstance(self.scope, Compare) else None
 
-    def where(self, given: Sequence[Predicate], deleted: Deleted) -> Predicate | None:
+    def where(self, given: Sequence[Predicate], deleted: Deleted | None = None) -> Predicate | None:
         """Join a caller's predicates with the scope and the wish for live or deleted records; check their owner."""
-        if deleted not in _CHOICES:
-            raise UsageError('deleted= takes "no", "any" or "only"')
+        if deleted is None:
+            deleted = self.deleted
+        elif deleted not in _CHOICES:
+            check_deleted(deleted)
         joined = conjunction(given)
         if joined is not None:
             self._check_owner(joined)
@@ -111,8 +123,10 @@ class Reading:
                 continue
         raise EpochChanged("the catalog keeps changing; try again later")
 
-    def one(self, key: Any, operation: str, *, deleted: Deleted = "no") -> Any:
+    def one(self, key: Any, operation: str, *, deleted: Deleted | None = "no") -> Any:
         """Read the record with a key; raise NotFound."""
+        if deleted is None:
+            deleted = self.deleted
         parts = self.mapper.key_values(key)
         if self.tx is not None:
             found = self.tx.known(self, parts, deleted)
@@ -195,7 +209,7 @@ class Reading:
 
     def peek(self) -> Reading:
         """Give the same reads, of which a transaction takes no note."""
-        return Reading(self.engine, self.mapper, self.tx, self.scope_value, peeking=True)
+        return Reading(self.engine, self.mapper, self.tx, self.scope_value, peeking=True, deleted=self.deleted)
 
     def tally(self, where: Predicate | None, output: Output, operation: str, *, scan: bool) -> Any:
         """Count the matches, or tell whether there is one."""
@@ -275,6 +289,12 @@ def type_of_sum(kind: str, mapper: Mapper, field: str, result: Any) -> Any:
     if kind == "decimal" and result == 0:
         return mapper.codec.load_one(field, 0)
     return float(result) if kind == "float" else result
+
+
+def check_deleted(deleted: Any) -> None:
+    """Refuse what is no choice between live and deleted records; raise UsageError."""
+    if deleted not in _CHOICES:
+        raise UsageError('deleted= takes "no", "any" or "only"')
 
 
 def check_limit(limit: Any) -> None:

@@ -25,13 +25,14 @@ V = TypeVar("V")
 class Repository(Writing[M, K]):
     """The records of one model: `Repository[Book, str]`. Subclass it to add operations of your own.
 
-    Everywhere: deleted="no" sees live records, "only" the soft-deleted, "any" both; scan=True allows a read that no key
-    or index serves and lifts the cap on records examined; load= names related records to bring along.
+    Everywhere: deleted="no" sees live records, "only" the soft-deleted, "any" both (where it is left out the view says,
+    and that is "no" but for db.seeing); scan=True allows a read that no key or index serves and lifts the cap on
+    records examined; load= names related records to bring along.
     """
 
     __slots__ = ()
 
-    def get(self, key: K, /, *, deleted: Deleted = "no", load: Sequence[object] = ()) -> M:
+    def get(self, key: K, /, *, deleted: Deleted | None = None, load: Sequence[object] = ()) -> M:
         """Give the record with this key; raise NotFound."""
         record = self._reading.one(key, "get", deleted=deleted)
         if load:
@@ -44,7 +45,7 @@ class Repository(Writing[M, K]):
         order_by: Order | Sequence[Order] = (),
         load: Sequence[object] = (),
         scan: bool = False,
-        deleted: Deleted = "no",
+        deleted: Deleted | None = None,
     ) -> M | None:
         """Give the first record that matches, or None."""
         found = self.find(*where, order_by=order_by, limit=1, load=load, scan=scan, deleted=deleted)
@@ -58,7 +59,7 @@ class Repository(Writing[M, K]):
         after: M | str | None = None,
         load: Sequence[object] = (),
         scan: bool = False,
-        deleted: Deleted = "no",
+        deleted: Deleted | None = None,
     ) -> list[M]:
         """Give the records that match, in order (of the key, unless told), at most limit, those after a cursor.
 
@@ -79,7 +80,7 @@ class Repository(Writing[M, K]):
         page: int = 1000,
         load: Sequence[object] = (),
         scan: bool = False,
-        deleted: Deleted = "no",
+        deleted: Deleted | None = None,
     ) -> Iterator[M]:
         """Give all records that match, one by one, read a page at a time; the cap counts for each page."""
         if page.__class__ is not int or page < 1:
@@ -92,12 +93,18 @@ class Repository(Writing[M, K]):
                 return
             last = found[-1]
 
-    def count(self, *where: Predicate, scan: bool = False, deleted: Deleted = "no") -> int:
+    def load(self, records: Sequence[M], /, *slots: object, scan: bool = False) -> None:
+        """Bring related records to records that were read before, as load= does: one read a level."""
+        for record in records:
+            self._check_record(record)
+        self._reading.load(records, slots, scan=scan)
+
+    def count(self, *where: Predicate, scan: bool = False, deleted: Deleted | None = None) -> int:
         """Count the records that match."""
         reading = self._reading
         return int(reading.tally(reading.where(where, deleted), "count", "count", scan=scan))
 
-    def exists(self, *where: Predicate, scan: bool = False, deleted: Deleted = "no") -> bool:
+    def exists(self, *where: Predicate, scan: bool = False, deleted: Deleted | None = None) -> bool:
         """Tell whether a record matches."""
         reading = self._reading
         return bool(reading.tally(reading.where(where, deleted), "exists", "exists", scan=scan))
@@ -110,7 +117,7 @@ class Repository(Writing[M, K]):
         order_by: Order | Sequence[Order] = (),
         limit: int | None = None,
         scan: bool = False,
-        deleted: Deleted = "no",
+        deleted: Deleted | None = None,
     ) -> list[R]:
         """Give the matches as another dataclass; with aggregates in it, one for each group, ordered by the grouping."""
         reading = self._reading
@@ -134,7 +141,7 @@ class Repository(Writing[M, K]):
             for values, results in reading.groups(columns, totals, filtered, scan=scan)
         ]
 
-    def aggregate(self, value: V, /, *where: Predicate, scan: bool = False, deleted: Deleted = "no") -> V:
+    def aggregate(self, value: V, /, *where: Predicate, scan: bool = False, deleted: Deleted | None = None) -> V:
         """Give one value over the matches: `aggregate(sum_(Book.pages), col(Book.author_id) == 3)`."""
         reading = self._reading
         if not isinstance(value, Aggregate):
@@ -152,7 +159,7 @@ class Repository(Writing[M, K]):
         order_by: Order | Sequence[Order] = (),
         limit: int | None = None,
         scan: bool = False,
-        deleted: Deleted = "no",
+        deleted: Deleted | None = None,
     ) -> Explanation:
         """Say how find would read: access, index, residual, sort, round trips. Reads nothing; raises NoAccessPath."""
         reading = self._reading

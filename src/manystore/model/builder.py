@@ -147,11 +147,11 @@ class _Builder:
     def _by(self, by: object, name: str) -> str:
         if isinstance(by, str) and by.count(".") == 1:
             return by
-        # In the class body a reference is still the object that ref() returned: find its name by identity.
+        # In the class body a field is still the object that ref() or field() returned: find its name by identity.
         names = [k for k, v in self.cls.__dict__.items() if v is by]
         declared: Any = by.metadata.get(DECLARED) if isinstance(by, dataclasses.Field) else None
-        if not names or not isinstance(declared, Declared) or declared.reference is None:
-            self.refuse('related() takes a ref() of this class, or "Model.field"', name)
+        if not names or not isinstance(declared, Declared):
+            self.refuse('related() takes a ref() or field() of this class, or "Model.field"', name)
         return f"{self.cls.__name__}.{names[0]}"
 
     def _model(self, made: type[Any], relations: tuple[RelatedDecl, ...], options: dict[str, Any]) -> Model:

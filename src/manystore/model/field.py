@@ -262,6 +262,7 @@ def ref(
 
 def related(by: object, *, init: Literal[False] = False) -> Any:
     """Declare a slot that `load=` fills: `author: Author = related(author_id)`, by a ref() of this model.
+    A field() that holds such keys without promising that they exist will do: where there is none, None is loaded.
 
     `books: list[Book] = related("Book.author_id")` is the other direction. Reading it unloaded raises NotLoaded.
     """

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .database import Nova
-from .repository.quota import QuotaRepository
+from .repository.quota import effective
 
 _PAGE = 500
 _SHOWN = 100  # problems of one kind; the rest is counted
@@ -128,7 +128,7 @@ def _quotas(db: Nova, used: dict[str, Counter[str]]) -> Iterator[str]:
     for use in db.quota_use.iterate(page=_PAGE, scan=True):
         counted[use.project_id][use.resource] = use.used
     for project in sorted(used.keys() | counted.keys()):
-        limits_here = QuotaRepository.effective(limits[project])
+        limits_here = effective(limits[project])
         for resource in ("instances", "cores", "ram"):
             there, really, limit = counted[project][resource], used[project][resource], limits_here[resource]
             if there != really:

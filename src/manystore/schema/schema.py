@@ -285,12 +285,15 @@ def _kind(field: Field) -> str:
 
 
 def _check_related(info: Model, infos: list[Model]) -> None:
-    """Refuse a related slot that is by no reference; a model that is not of this database matters only to a load=."""
+    """Refuse a related slot that is by no field of its own model and by no reference of another.
+
+    A model that is not of this database matters only to a load=.
+    """
     for relation in info.related:
         model_name, _, field_name = relation.by.partition(".")
         found = next((other for other in infos if other.name == model_name), None)
         if found is None:
             continue
         spec = next((spec for spec in found.fields if spec.name == field_name), None)
-        if spec is None or spec.declared.reference is None:
+        if spec is None or (spec.declared.reference is None and found is not info):
             raise DeclarationError(f"{info.name}.{relation.name}: {relation.by} is no ref()")

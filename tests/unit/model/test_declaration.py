@@ -192,7 +192,7 @@ def test_related_slots() -> None:
         @model
         class Thing:
             id: int = field(key=True)
-            other: int = field(default=0)
+            other: int = 0
             target: Target = related(other)
 
     def of_half_a_name() -> None:
@@ -206,8 +206,8 @@ def test_related_slots() -> None:
         class Lender:
             target: Target = related("Target.thing_id")
 
-    refused(of_a_field, 'Thing.target: related() takes a ref() of this class, or "Model.field"')
-    refused(of_half_a_name, "Thing.targets: related() takes a ref()")
+    refused(of_a_field, 'Thing.target: related() takes a ref() or field() of this class, or "Model.field"')
+    refused(of_half_a_name, "Thing.targets: related() takes a ref() or field()")
     refused(inherited, "Lender.target: related() goes into the models themselves")
 
 

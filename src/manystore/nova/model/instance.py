@@ -1,28 +1,40 @@
-"""Instances, the virtual machines that all the rest is there for, and the notes users pin to them."""
+"""Instances, the virtual machines that all the rest is there for, and what is kept about each."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from manystore import field, index, model, ref, related
+from manystore import field, index, model, ref, related, unique
 
+from ..options import filled, options
 from .network import FixedIp
-from .record import NovaRecord
+from .record import NovaRecord, is_live
 
-NAME_TEMPLATE = "instance-%08x"
+if TYPE_CHECKING:
+    from .instance_type import InstanceType
+    from .security_group import SecurityGroup, SecurityGroupInstanceAssociation
+    from .volume import BlockDeviceMapping, Volume
 
 
 @model(
     collection="instances",
     soft_delete=True,
-    indexes=[index("host"), index("project_id"), index("user_id"), index("reservation_id")],
+    indexes=[
+        index("host"),
+        index("project_id"),
+        index("user_id"),
+        index("reservation_id"),
+        index("task_state", "updated_at"),
+        index("terminated_at"),
+    ],
 )
 class Instance(NovaRecord):
     """A virtual machine. Sizes are copied from its type; host, type, user and project are ids without references."""
 
     id: int = field(key=True, generated=True)
     user_id: str | None = field(default=None, max_length=255)
-    project_id: str | None = field(default=None, max_length=255)
+    project_id: str | None = field(default=None, max_length=255, scope=True)
     image_ref: str | None = field(default=None, max_length=255)
     kernel_id: str | None = field(default=None, max_length=255)
     ramdisk_id: str | None = field(default=None, max_length=255)
@@ -38,7 +50,7 @@ class Instance(NovaRecord):
     local_gb: int | None = None
     hostname: str | None = field(default=None, max_length=255)
     host: str | None = field(default=None, max_length=255)
-    instance_type_id: int | None = None
+    instance_type_id: int | None = field(default=None)
     user_data: str | None = None
     reservation_id: str | None = field(default=None, max_length=255)
     scheduled_at: datetime | None = None
@@ -64,14 +76,25 @@ class Instance(NovaRecord):
 
     fixed_ips: list[FixedIp] = related("FixedIp.instance_id")
     metadata: list[InstanceMetadataItem] = related("InstanceMetadataItem.instance_id")
+    instance_type: InstanceType | None = related(instance_type_id)
+    volumes: list[Volume] = related("Volume.instance_id")
+    block_device_mappings: list[BlockDeviceMapping] = related("BlockDeviceMapping.instance_id")
+    security_group_links: list[SecurityGroupInstanceAssociation] = related(
+        "SecurityGroupInstanceAssociation.instance_id"
+    )
 
     @property
     def name(self) -> str:
         """Give the name that hypervisors know it by."""
-        return NAME_TEMPLATE % self.id
+        return filled(options.instance_name_template, self)
+
+    @property
+    def security_groups(self) -> list[SecurityGroup]:
+        """Give the live groups that it is under, once security_group_links and their groups are loaded."""
+        return [link.security_group for link in self.security_group_links if is_live(link.security_group)]
 
 
-@model(collection="instance_metadata", soft_delete=True)
+@model(collection="instance_metadata", soft_delete=True, uniques=[unique("instance_id", "key", among="live")])
 class InstanceMetadataItem(NovaRecord):
     """One key and value that a user pinned to an instance."""
 
@@ -81,3 +104,47 @@ class InstanceMetadataItem(NovaRecord):
     instance_id: int = ref(Instance.id, on_delete="cascade", index=True)
 
     instance: Instance | None = related(instance_id)
+
+
+@model(collection="instance_actions", soft_delete=True)
+class InstanceAction(NovaRecord):
+    """Something that was done to an instance, and how it failed if it did."""
+
+    id: int = field(key=True, generated=True)
+    instance_id: int | None = ref(Instance.id, default=None, on_delete="cascade", index=True)
+    action: str | None = field(default=None, max_length=255)
+    error: str | None = None
+
+
+@model(
+    collection="bw_usage_cache",
+    soft_delete=True,
+    indexes=[index("instance_id", "start_period")],
+    uniques=[unique("instance_id", "network_label", "start_period", among="live")],
+)
+class BandwidthUsage(NovaRecord):
+    """What an instance sent and received on one network in one period."""
+
+    id: int = field(key=True, generated=True)
+    instance_id: int
+    network_label: str | None = field(default=None, max_length=255)
+    start_period: datetime
+    last_refreshed: datetime | None = None
+    bw_in: int | None = None
+    bw_out: int | None = None
+
+
+@model(
+    collection="migrations", soft_delete=True, indexes=[index("instance_uuid", "status"), index("status", "updated_at")]
+)
+class Migration(NovaRecord):
+    """An instance on its way to another host or size. It names the instance by uuid."""
+
+    id: int = field(key=True, generated=True)
+    source_compute: str | None = field(default=None, max_length=255)
+    dest_compute: str | None = field(default=None, max_length=255)
+    dest_host: str | None = field(default=None, max_length=255)
+    old_instance_type_id: int | None = None
+    new_instance_type_id: int | None = None
+    instance_uuid: str | None = field(default=None, max_length=255)
+    status: str | None = field(default=None, max_length=255)

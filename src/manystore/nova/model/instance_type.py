@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manystore import field, model, ref, related
+from manystore import field, model, ref, related, unique
 
 from .record import NovaRecord
 
@@ -25,7 +25,9 @@ class InstanceType(NovaRecord):
     extra_specs: list[InstanceTypeExtraSpec] = related("InstanceTypeExtraSpec.instance_type_id")
 
 
-@model(collection="instance_type_extra_specs", soft_delete=True)
+@model(
+    collection="instance_type_extra_specs", soft_delete=True, uniques=[unique("instance_type_id", "key", among="live")]
+)
 class InstanceTypeExtraSpec(NovaRecord):
     """One more thing that a size asks of its host."""
 
@@ -33,3 +35,5 @@ class InstanceTypeExtraSpec(NovaRecord):
     key: str | None = field(default=None, max_length=255)
     value: str | None = field(default=None, max_length=255)
     instance_type_id: int = ref(InstanceType.id, on_delete="cascade", index=True)
+
+    instance_type: InstanceType | None = related(instance_type_id)

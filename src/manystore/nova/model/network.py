@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from manystore import field, index, model, ref, related, unique
 
 from .record import NovaRecord
+
+if TYPE_CHECKING:
+    from .instance import Instance
 
 
 @model(
     collection="networks",
     soft_delete=True,
-    small=True,  # a few ranges for the whole cloud
+    small=True,
     indexes=[index("project_id"), index("host")],
     uniques=[unique("vpn_public_address", "vpn_public_port")],
 )
@@ -37,10 +42,13 @@ class Network(NovaRecord):
     vpn_public_port: int | None = None
     vpn_private_address: str | None = field(default=None, max_length=255)
     dhcp_start: str | None = field(default=None, max_length=255)
-    project_id: str | None = field(default=None, max_length=255)
+    project_id: str | None = field(default=None, max_length=255, scope=True)
     priority: int | None = None
     host: str | None = field(default=None, max_length=255)
     uuid: str | None = field(default=None, max_length=36, index=True)
+
+    virtual_interfaces: list[VirtualInterface] = related("VirtualInterface.network_id")
+    fixed_ips: list[FixedIp] = related("FixedIp.network_id")
 
 
 @model(collection="virtual_interfaces", indexes=[index("instance_id", "network_id")])
@@ -54,12 +62,13 @@ class VirtualInterface(NovaRecord):
     uuid: str | None = field(default=None, max_length=36, index=True)
 
     network: Network | None = related(network_id)
+    fixed_ips: list[FixedIp] = related("FixedIp.virtual_interface_id")
 
 
 @model(
     collection="fixed_ips",
     soft_delete=True,
-    indexes=[index("network_id", "reserved", "instance_id", name="pool"), index("network_id", "host")],
+    indexes=[index("network_id", "reserved", "instance_id", name="pool"), index("network_id", "host"), index("host")],
 )
 class FixedIp(NovaRecord):
     """One address of a network.
@@ -81,3 +90,19 @@ class FixedIp(NovaRecord):
 
     network: Network | None = related(network_id)
     virtual_interface: VirtualInterface | None = related(virtual_interface_id)
+    instance: Instance | None = related(instance_id)
+    floating_ips: list[FloatingIp] = related("FloatingIp.fixed_ip_id")
+
+
+@model(collection="floating_ips", soft_delete=True, indexes=[index("project_id", "fixed_ip_id", name="pool")])
+class FloatingIp(NovaRecord):
+    """An address of the outside; free while it has neither a project nor a fixed ip that it leads to."""
+
+    id: int = field(key=True, generated=True)
+    address: str | None = field(default=None, max_length=255, index=True)
+    fixed_ip_id: int | None = ref(FixedIp.id, default=None, on_delete="set_null", index=True)
+    project_id: str | None = field(default=None, max_length=255, scope=True)
+    host: str | None = field(default=None, max_length=255, index=True)
+    auto_assigned: bool = False
+
+    fixed_ip: FixedIp | None = related(fixed_ip_id)

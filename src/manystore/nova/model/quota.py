@@ -12,7 +12,7 @@ class Quota(NovaRecord):
     """A project's own limit of one resource, in place of the default; None: without limit."""
 
     id: int = field(key=True, generated=True)
-    project_id: str | None = field(default=None, max_length=255, index=True)
+    project_id: str | None = field(default=None, max_length=255, index=True, scope=True)
     resource: str | None = field(default=None, max_length=255)
     hard_limit: int | None = None
 

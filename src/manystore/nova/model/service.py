@@ -1,4 +1,4 @@
-"""The programs that make up the cloud, and what the hosts of compute services hold."""
+"""The programs that make up the cloud, what the hosts of compute services hold, and other clouds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .record import NovaRecord
 @model(
     collection="services",
     soft_delete=True,
-    small=True,  # a handful for each host: the plane lists them all
+    small=True,
     indexes=[index("host", "topic"), index("host", "binary"), index("topic")],
 )
 class Service(NovaRecord):
@@ -24,12 +24,10 @@ class Service(NovaRecord):
     disabled: bool | None = False
     availability_zone: str | None = field(default="nova", max_length=255)
 
+    compute_node: list[ComputeNode] = related("ComputeNode.service_id")
 
-@model(
-    collection="compute_nodes",
-    soft_delete=True,
-    small=True,  # one for each host: finding room looks at them all, in key order
-)
+
+@model(collection="compute_nodes", soft_delete=True, small=True)
 class ComputeNode(NovaRecord):
     """What a compute host has and how much of it is used; its service knows the host's name."""
 
@@ -46,3 +44,29 @@ class ComputeNode(NovaRecord):
     cpu_info: str | None = None  # a JSON object as text, as the hypervisor's driver wrote it
 
     service: Service | None = related(service_id)
+
+
+@model(collection="agent_builds", soft_delete=True, small=True, indexes=[index("hypervisor", "os", "architecture")])
+class AgentBuild(NovaRecord):
+    """A build of the agent that runs inside guests of one kind."""
+
+    id: int = field(key=True, generated=True)
+    hypervisor: str | None = field(default=None, max_length=255)
+    os: str | None = field(default=None, max_length=255)
+    architecture: str | None = field(default=None, max_length=255)
+    version: str | None = field(default=None, max_length=255)
+    url: str | None = field(default=None, max_length=255)
+    md5hash: str | None = field(default=None, max_length=255)
+
+
+@model(collection="zones", small=True)
+class Zone(NovaRecord):
+    """Another cloud below this one, and the key to its API. It is deleted for real."""
+
+    id: int = field(key=True, generated=True)
+    name: str | None = field(default=None, max_length=255)
+    api_url: str | None = field(default=None, max_length=255)
+    username: str | None = field(default=None, max_length=255)
+    password: str | None = field(default=None, max_length=255, repr=False)
+    weight_offset: float | None = 0.0
+    weight_scale: float | None = 1.0

@@ -1,15 +1,15 @@
-"""Instances, their metadata, and their sizes."""
+"""Instances."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import uuid4
 
-from manystore import Repository, asc, col, count, project, sum_
+from manystore import col, count, project, sum_
 
-from ..exception import FlavorNotFound, InstanceNotFound, InstanceTypeNotFoundByName
-from ..model.instance import Instance, InstanceMetadataItem
-from ..model.instance_type import InstanceType
+from ..exception import InstanceNotFound
+from ..model.instance import Instance
+from .guard import NovaRepository
 
 
 @dataclass
@@ -24,8 +24,12 @@ class ProjectUse:
 PROJECT_USE = project(ProjectUse, instances=count(), vcpus=sum_(Instance.vcpus), memory_mb=sum_(Instance.memory_mb))
 
 
-class InstanceRepository(Repository[Instance, int]):
+class InstanceRepository(NovaRepository[Instance]):
     """Instances."""
+
+    entity = "instance"
+    missing = (InstanceNotFound, "instance_id")
+    owner = "project_id"
 
     def create(self, record: Instance, /) -> Instance:
         """Add an instance, under a random uuid unless it has one."""
@@ -62,33 +66,3 @@ class InstanceRepository(Repository[Instance, int]):
         if not found:
             return 0, 0, 0
         return found[0].instances, found[0].vcpus or 0, found[0].memory_mb or 0
-
-
-class InstanceMetadataRepository(Repository[InstanceMetadataItem, int]):
-    """What users pinned to instances."""
-
-    def delete_all(self, instance_id: int) -> int:
-        """Delete all that is pinned to an instance; say how much there was."""
-        return self.delete_where(col(InstanceMetadataItem.instance_id) == instance_id)
-
-
-class InstanceTypeRepository(Repository[InstanceType, int]):
-    """Sizes."""
-
-    def get_all(self, *, inactive: bool = False) -> list[InstanceType]:
-        """Give the sizes by name, deleted ones too if wanted."""
-        return self.find(order_by=asc(InstanceType.name), deleted="any" if inactive else "no")
-
-    def get_by_name(self, name: str) -> InstanceType:
-        """Give the size of a name, deleted or not; raise InstanceTypeNotFoundByName."""
-        found = self.first(col(InstanceType.name) == name, deleted="any")
-        if found is None:
-            raise InstanceTypeNotFoundByName(instance_type_name=name)
-        return found
-
-    def get_by_flavor_id(self, flavor_id: str) -> InstanceType:
-        """Give the size of a flavor id, deleted or not; raise FlavorNotFound."""
-        found = self.first(col(InstanceType.flavorid) == flavor_id, deleted="any")
-        if found is None:
-            raise FlavorNotFound(flavor_id=flavor_id)
-        return found

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from manystore import Repository, col
+from manystore import col
 
 from ..exception import ProjectQuotaNotFound
 from ..model.quota import Quota, QuotaUse
+from ..options import options
+from .guard import NovaRepository
 
-DEFAULTS: Mapping[str, int] = {
-    "instances": 10,
-    "cores": 20,
-    "ram": 51200,
-    "volumes": 10,
-    "gigabytes": 1000,
-    "floating_ips": 10,
-    "metadata_items": 128,
-    "injected_files": 5,
-    "injected_file_content_bytes": 10240,
-}
 _UNLIMITED = -1
 
 
-class QuotaRepository(Repository[Quota, int]):
+class QuotaRepository(NovaRepository[Quota]):
     """Limits that stand in place of the defaults."""
+
+    entity = "quota"
+    owner = "project_id"
 
     def get_by_project(self, project_id: str, resource: str) -> Quota:
         """Give a project's own limit of a resource; raise ProjectQuotaNotFound."""
@@ -39,16 +33,13 @@ class QuotaRepository(Repository[Quota, int]):
 
     def limits(self, project_id: str) -> dict[str, int | None]:
         """Give the limits that hold for a project, defaults among them; None: without limit."""
-        return self.effective(self.get_all_by_project(project_id))
-
-    @staticmethod
-    def effective(own: Mapping[str, int | None]) -> dict[str, int | None]:
-        """Join a project's own limits with the defaults; None: without limit."""
-        return {resource: None if limit == _UNLIMITED else limit for resource, limit in {**DEFAULTS, **own}.items()}
+        return effective(self.get_all_by_project(project_id))
 
 
-class QuotaUseRepository(Repository[QuotaUse, tuple[str, str]]):
+class QuotaUseRepository(NovaRepository[QuotaUse, tuple[str, str]]):
     """What projects use. The counters can neither pass a limit nor fall below 0."""
+
+    entity = "quota_use"
 
     def reserve(self, project_id: str, limits: Mapping[str, int | None], amounts: Mapping[str, int]) -> None:
         """Count amounts of some resources as used; refused with OutOfBounds when a limit would be passed."""
@@ -59,3 +50,8 @@ class QuotaUseRepository(Repository[QuotaUse, tuple[str, str]]):
         """Count amounts of some resources as no longer used."""
         for resource, amount in amounts.items():
             self.increment((project_id, resource), QuotaUse.used, -amount, low=0)
+
+
+def effective(own: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Join a project's own limits with the defaults; None: without limit."""
+    return {resource: None if limit == _UNLIMITED else limit for resource, limit in {**options.quotas, **own}.items()}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from manystore import Repository, asc, col
+from manystore import asc, col
 
-from ..exception import ComputeHostNotFound, HostBinaryNotFound
-from ..model.service import ComputeNode, Service
+from ..exception import AgentBuildNotFound, ComputeHostNotFound, HostBinaryNotFound, ServiceNotFound, ZoneNotFound
+from ..model.service import AgentBuild, ComputeNode, Service, Zone
+from .guard import NovaRepository
 
 _PAGE = 8  # hosts looked at in one read: the first that the store gives has room, unless hosts differ in size
 
 
-class ServiceRepository(Repository[Service, int]):
+class ServiceRepository(NovaRepository[Service]):
     """Services."""
+
+    entity = "service"
+    missing = (ServiceNotFound, "service_id")
 
     def get_by_args(self, host: str, binary: str) -> Service:
         """Give the program of that name on a host; raise HostBinaryNotFound."""
@@ -44,8 +48,11 @@ class ServiceRepository(Repository[Service, int]):
         self.increment(service_id, Service.report_count)
 
 
-class ComputeNodeRepository(Repository[ComputeNode, int]):
+class ComputeNodeRepository(NovaRepository[ComputeNode]):
     """Compute nodes."""
+
+    entity = "compute_node"
+    missing = (ComputeHostNotFound, "host")
 
     def get_all(self) -> list[ComputeNode]:
         """Give every compute node."""
@@ -89,6 +96,20 @@ class ComputeNodeRepository(Repository[ComputeNode, int]):
         """Use less of a node, within a transaction."""
         self.increment(node_id, ComputeNode.vcpus_used, -vcpus, low=0)
         self.increment(node_id, ComputeNode.memory_mb_used, -memory_mb, low=0)
+
+
+class AgentBuildRepository(NovaRepository[AgentBuild]):
+    """Builds of the agent inside guests."""
+
+    entity = "agent_build"
+    missing = (AgentBuildNotFound, "id")
+
+
+class ZoneRepository(NovaRepository[Zone]):
+    """Clouds below this one."""
+
+    entity = "zone"
+    missing = (ZoneNotFound, "zone_id")
 
 
 def has_room(node: ComputeNode, vcpus: int, memory_mb: int) -> bool:

@@ -1,0 +1,112 @@
+"""Volumes and what is behind them: who may call which operation of 2011, and what it sees (operation.py)."""
+
+from __future__ import annotations
+
+from ..access import ADMIN, ANY, LIVE, OWN, SPLIT, SWITCH, USER
+from ..operation import RECORD, SPECS, entity, op
+
+STORAGE = (
+    *entity(
+        "iscsi_target",
+        op("count_by_host(host)", ADMIN, SWITCH),
+        op("create_safe(values)", ADMIN, LIVE),
+    ),
+    *entity(
+        "volume",
+        op("allocate_iscsi_target(volume_id, host)", ADMIN, LIVE),
+        op("attached(volume_id, instance_id, mountpoint)", ADMIN, SWITCH),
+        op("create(values)", USER, LIVE, sees=OWN),
+        op("data_get_for_project(project_id)", ADMIN, LIVE),
+        op("destroy(volume_id)", ADMIN, ANY),
+        op("detached(volume_id)", ADMIN, SWITCH),
+        op("get(volume_id)", USER, SPLIT, sees=OWN),
+        op("get_all()", ADMIN, SWITCH),
+        op("get_all_by_host(host)", ADMIN, SWITCH),
+        op("get_all_by_instance(instance_id)", ADMIN, LIVE),
+        op("get_all_by_project(project_id)", USER, SWITCH, project="project_id"),
+        op("get_by_ec2_id(ec2_id)", USER, LIVE, sees=OWN),
+        op("get_instance(volume_id)", ADMIN, SWITCH),
+        op("get_iscsi_target_num(volume_id)", ADMIN, ANY),
+        op("update(volume_id, values)", USER, SPLIT, sees=OWN),
+    ),
+    *entity(
+        "snapshot",
+        op("create(values)", USER, LIVE, sees=OWN),
+        op("destroy(snapshot_id)", ADMIN, ANY),
+        op("get(snapshot_id)", USER, SPLIT, sees=OWN),
+        op("get_all()", ADMIN, SWITCH),
+        op("get_all_by_project(project_id)", USER, SWITCH, project="project_id"),
+        op("update(snapshot_id, values)", USER, SPLIT, sees=OWN),
+    ),
+    *entity(
+        "block_device_mapping",
+        op("create(values)", USER, LIVE, sees=OWN),
+        op("update(bdm_id, values)", USER, LIVE, sees=OWN),
+        op("update_or_create(values)", USER, LIVE, sees=OWN, takes=RECORD),
+        op("get_all_by_instance(instance_id)", USER, LIVE, sees=OWN),
+        op("destroy(bdm_id)", USER, ANY, sees=OWN),
+        op("destroy_by_instance_and_volume(instance_id, volume_id)", USER, LIVE, sees=OWN),
+    ),
+    *entity(
+        "volume_metadata",
+        op("get(volume_id)", USER, LIVE, sees=OWN, to="get_by_volume"),
+        op("delete(volume_id, key)", USER, LIVE, sees=OWN, to="delete_by_key"),
+        op("update(volume_id, metadata, delete)", USER, LIVE, sees=OWN, to="replace"),
+    ),
+    *entity(
+        "volume_type",
+        op("create(values)", ADMIN, LIVE),
+        op("get_all(inactive=False)", USER, ANY, gives=SPECS),
+        op("get(id)", USER, ANY, gives=SPECS),
+        op("get_by_name(name)", USER, ANY, gives=SPECS),
+        op("destroy(name)", ADMIN, ANY, to="destroy_by_name"),
+        op("purge(name)", ADMIN, ANY, to="purge_by_name"),
+    ),
+    *entity(
+        "volume_type_extra_spec",
+        op("get(volume_type_id)", USER, LIVE, to="get_by_type"),
+        op("delete(volume_type_id, key)", ADMIN, LIVE, to="delete_by_key"),
+        op("update_or_create(volume_type_id, extra_specs)", ADMIN, LIVE),
+        functions="volume_type_extra_specs",
+    ),
+    *entity(
+        "vsa",
+        op("create(values)", ADMIN, LIVE),
+        op("update(vsa_id, values)", ADMIN, SWITCH),
+        op("destroy(vsa_id)", ADMIN, ANY),
+        op("get(vsa_id)", USER, SPLIT, sees=OWN),
+        op("get_all()", ADMIN, SWITCH),
+        op("get_all_by_project(project_id)", USER, SWITCH, project="project_id"),
+    ),
+    *entity(
+        "s3_image",
+        op("get(image_id)", USER, ANY),
+        op("get_by_uuid(image_uuid)", USER, ANY),
+        op("create(image_uuid)", USER, LIVE, to="create_for"),
+    ),
+    *entity(
+        "sm_backend_conf",
+        op("create(values)", ADMIN, LIVE),
+        op("update(sm_backend_conf_id, values)", ADMIN, ANY),
+        op("delete(sm_backend_conf_id)", ADMIN, ANY, to="destroy"),
+        op("get(sm_backend_conf_id)", ADMIN, ANY),
+        op("get_by_sr(sr_uuid)", ADMIN, ANY),
+        op("get_all()", ADMIN, ANY, to="find"),
+    ),
+    *entity(
+        "sm_flavor",
+        op("create(values)", ADMIN, LIVE),
+        op("update(sm_flavor_id, values)", ADMIN, ANY, to="update_by_label"),
+        op("delete(sm_flavor_id)", ADMIN, ANY, to="delete_by_label"),
+        op("get(sm_flavor)", ADMIN, ANY, to="get_by_label"),
+        op("get_all()", ADMIN, ANY, to="find"),
+    ),
+    *entity(
+        "sm_volume",
+        op("create(values)", ADMIN, LIVE),
+        op("update(volume_id, values)", ADMIN, ANY),
+        op("delete(volume_id)", ADMIN, ANY, to="destroy"),
+        op("get(volume_id)", ADMIN, ANY),
+        op("get_all()", ADMIN, ANY),
+    ),
+)
