@@ -17,19 +17,11 @@ from ...errors import EpochChanged, NotADatabase, URLError
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
-<<<<<<< HEAD
 from .outcome import Broken, through
 from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
 from .redis_connection import Address, Connections, HashSlot, Login, OneServer
 from .redis_exchange import Exchange
-from .redis_script import COMMIT, COMMITTED, FIND, OTHER_EPOCH, Keyspace, packed
-=======
-from .outcome import Broken, settle
-from .protocol import CATALOG, Check, Key, Page, Put, Same, Span, Values, epoch_of
-from .redis_connection import Address, Connections, Login, OneServer, Slot
-from .redis_exchange import Exchange, Lost
 from .redis_script import COMMIT, COMMITTED, FIND, FIND_ALL, OTHER_EPOCH, OWNED, Keyspace, packed
->>>>>>> wip-spans
 from .redis_translate import translate
 from .store import KeyValueStore
 

@@ -493,7 +493,7 @@ def test_a_full_server_lets_go_of_records(durable, prefix, policy):
         finally:
             admin.config_set("maxmemory", "0")
             admin.config_set("maxmemory-policy", "noeviction")
-    assert first._kv.scan(Span("r:a", "", "z")).names == ["d" if policy == "noeviction" else "c"]
+    assert first._kv.scan([Span("r:a", "", "z")]).names == ["d" if policy == "noeviction" else "c"]
     first.close()
     second.close()
 
