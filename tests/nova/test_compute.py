@@ -223,8 +223,9 @@ def test_bandwidth(db: Nova, clock: Clock):
     assert found["public"].created_at == START
     assert db.bw_usage.count(scan=True) == 3
     assert user(db, "q").bw_usage.get_by_instance(instance.id, START) == []
-    with pytest.raises(NotAuthorized):
-        mine.record(other.id, "public", START, 9, 9)
+    for ask in (lambda: mine.record(other.id, "public", START, 9, 9), lambda: db.bw_usage.record(99, "x", START, 9, 9)):
+        with pytest.raises(InstanceNotFound):
+            ask()
     with db.transaction() as tx:
         tx.bw_usage.record(other.id, "public", START, 1, 1)
     assert db.bw_usage.get_by_instance(other.id, START)[0].bw_in == 1

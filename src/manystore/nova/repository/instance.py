@@ -253,15 +253,6 @@ class InstanceRepository(NovaRepository[Instance]):
 
         return self.database.atomic(both)
 
-    def hold(self, instance_id: int) -> Instance:
-        """Give a live instance for a transaction that adds something to it; raise InstanceNotFound.
-
-        The commit then fails when the instance is destroyed or added to at the same time. No field of it changes, but
-        its revision does: who destroys it reads what belongs to it, and would not see what comes later.
-        """
-        found = self.get(instance_id, load=())
-        return self.update(instance_id, col(Instance.updated_at).to(found.updated_at))
-
     def stop(self, instance_id: int) -> None:
         """Take an instance off its host as stopped, if it is there."""
         changes = col(Instance.host).to(None), col(Instance.vm_state).to(STOPPED), col(Instance.task_state).to(None)
@@ -302,8 +293,7 @@ class InstanceRepository(NovaRepository[Instance]):
             links = db.system.security_group_instance_association
             if links.first(*_link(instance.id, group.id)) is None:
                 db.system.instance.hold(instance.id)
-                # For who destroys the group at the same time, as in hold.
-                db.system.security_group.update(group.id, col(SecurityGroup.updated_at).to(group.updated_at))
+                db.system.security_group.hold(group.id)
                 links.create(SecurityGroupInstanceAssociation(instance_id=instance.id, security_group_id=group.id))
 
         self.database.atomic(add)

@@ -101,8 +101,7 @@ class InstanceTypeExtraSpecRepository(NovaRepository[InstanceTypeExtraSpec]):
 
         def update(db: Nova) -> dict[str, str | None]:
             size = db.instance_type.get(instance_type_id)
-            # Its revision changes, and nothing else: two who add the same key meet here, and one tries again.
-            db.instance_type.update(size.id, col(InstanceType.updated_at).to(size.updated_at))
+            db.instance_type.hold(size.id)
             specs, there = db.instance_type_extra_spec, {spec.key: spec for spec in size.extra_specs}
             for key, value in extra_specs.items():
                 spec = there.get(key)

@@ -60,7 +60,11 @@ class BandwidthUsageRepository(NovaRepository[BandwidthUsage]):
         )
 
     def record(self, instance_id: int, network_label: str, start_period: datetime, bw_in: int, bw_out: int) -> None:
-        """Note what an instance has sent and received on a network in a period so far, in the one record of them."""
+        """Note what an instance has sent and received on a network in a period so far, in the one record of them.
+
+        Raises InstanceNotFound.
+        """
+        self.database.instance.get(instance_id, load=())
         usage = BandwidthUsage(
             instance_id=instance_id,
             network_label=network_label,
@@ -69,5 +73,4 @@ class BandwidthUsageRepository(NovaRepository[BandwidthUsage]):
             bw_in=bw_in,
             bw_out=bw_out,
         )
-        self._check_parent([usage])
         self.upsert(usage, by=(BandwidthUsage.instance_id, BandwidthUsage.network_label, BandwidthUsage.start_period))
