@@ -183,7 +183,7 @@ def test_quotas(db: Nova):
     db.quota.create(Quota(project_id="p", resource="ram", hard_limit=None))
     limits = db.quota.limits("p")
     assert (limits["instances"], limits["cores"], limits["ram"]) == (10, None, None)
-    assert db.quota.get_all_by_project("p") == {"cores": -1, "ram": None}
+    assert db.quota.get_all_by_project("p") == {"project_id": "p", "cores": -1, "ram": None}
     for resource in ("instances", "cores"):
         db.quota_use.create(QuotaUse(project_id="p", resource=resource))
     db.retrying(lambda tx: tx.quota_use.reserve("p", limits, {"instances": 10, "cores": 1000}))
