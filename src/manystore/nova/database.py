@@ -115,6 +115,11 @@ class Nova(Database):
         """Give the whole of it, unguarded: for operations, which were let in before."""
         return self._view(is_open=True, sees=ALL, _scope=None, _deleted="no")
 
+    @property
+    def outside(self) -> Self:
+        """Give what system gives, outside the transaction that is open: for what must be there before it ends."""
+        return self._view(is_open=True, sees=ALL, _scope=None, _deleted="no", _tx=None, _peeking=False)
+
     def opened(self, repository: Any, deleted: Deleted, sees: Sees) -> Self:
         """Give the view that an operation of a repository goes on in."""
         scope = self.owner_for(repository) if sees is OWN else None

@@ -97,7 +97,8 @@ class QuotaRepository(NovaRepository[Quota]):
         """
         if any(amount < 0 for amount in amounts.values()):
             raise UsageError("reserve takes amounts of 0 or more")
-        self.system.quota_use.begin(project_id, amounts)
+        # Not in the caller's step: that of two first ones would fail at its end.
+        self.database.outside.quota_use.begin(project_id, amounts)
 
         def reserve(db: Nova) -> None:
             limits = db.quota.limits(project_id)
