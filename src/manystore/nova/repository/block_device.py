@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from manystore import Duplicate, col
 
-from ..exception import SnapshotNotFound
+from ..exception import BlockDeviceMappingNotFound, SnapshotNotFound
 from ..model.volume import BlockDeviceMapping, IscsiTarget, Snapshot
 from ..options import options
 from .guard import NovaRepository
@@ -38,6 +38,7 @@ class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
     """Devices of instances."""
 
     entity = "block_device_mapping"
+    missing = (BlockDeviceMappingNotFound, "bdm_id")
     owner = "instance_id"
     parent = "instance"
 

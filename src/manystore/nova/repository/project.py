@@ -77,9 +77,9 @@ class ProjectRepository(NovaRepository[Project, str]):
     entity = "project"
     missing = (ProjectNotFound, "project_id")
 
-    def get(self, id: str, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS) -> Project:
+    def get(self, key: str, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS) -> Project:
         """Give a project and its members; raise ProjectNotFound."""
-        return super().get(id, deleted=deleted, load=load)
+        return super().get(key, deleted=deleted, load=load)
 
     def get_all(self) -> list[Project]:
         """Give all projects and their members."""
