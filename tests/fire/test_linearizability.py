@@ -24,8 +24,6 @@ from . import register
 from .conftest import SERVERS, stores
 from .register import Game, Register, Registers, Report
 
-MADE_AGAIN = ["postgresql", "mariadb"]
-"""Stores that tell by the tokens what became of a commit: a create and a delete between its two sendings leave none."""
 NOTE = b"the create whose answer is lost"
 STEPS = pytest.mark.parametrize("steps", [100, pytest.param(2_500, marks=pytest.mark.soak)])
 FAULTS: tuple[Callable[[Proxy, int], Fault], ...] = (
@@ -85,21 +83,18 @@ def disturb(proxy: Proxy, shift: Shift, faults: int) -> list[Report]:
 
 @pytest.mark.parametrize("faults", [24, pytest.param(500, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("kind", stores(*SERVERS))
-def test_over_lines_that_break(place: Place, processes: Crew, kind: str, faults: int) -> None:
+def test_over_lines_that_break(place: Place, processes: Crew, faults: int) -> None:
     registers = place.connect(Registers)
     with provision.through(place.url) as (proxy, url):
-        game = Game(url, place.prefix, deletes=kind not in MADE_AGAIN)
+        game = Game(url, place.prefix)
         reports = disturb(proxy, processes.begin(register.play, game), faults)
     done = assert_linearizable(reports, registers)
     assert done.total() > 100
 
 
 @pytest.mark.parametrize("kind", stores(*SERVERS))
-def test_a_create_that_others_delete_is_not_made_again(place: Place, request: pytest.FixtureRequest, kind: str) -> None:
+def test_a_create_that_others_delete_is_not_made_again(place: Place) -> None:
     """The reply to a create is lost, and while its client finds out what became of it the record goes."""
-    if kind in MADE_AGAIN:
-        reason = "the same create is sent once more, and finds that the key is free"
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
     registers = place.connect(Registers)
     with ExitStack() as stack:
         proxy, url = stack.enter_context(provision.through(place.url))
@@ -132,7 +127,7 @@ def counted(proxy: Proxy, write: Callable[[int], object]) -> int:
 
 
 @pytest.mark.parametrize("fault", ["cut_before", "cut_after", "hold"])
-@pytest.mark.parametrize("kind", stores("redis", "zookeeper", "etcd"))
+@pytest.mark.parametrize("kind", stores(*SERVERS))
 def test_a_lone_write_whose_reply_is_lost_is_done_once(place: Place, kind: str, fault: str) -> None:
     """Nothing is left of a delete to tell by, and a second increment would look like the first."""
     registers = place.connect(Registers)
