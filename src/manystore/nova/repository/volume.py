@@ -45,16 +45,17 @@ class VolumeRepository(NovaRepository[Volume]):
     def create(self, record: Volume, /, *, metadata: Mapping[str, str | None] | None = None) -> Volume:
         """Add a volume and what is pinned to it, in one step."""
         if not metadata:
-            return super().create(record)
+            super().create(record)
+            record.volume_metadata = []
+            return record
 
-        def create(db: Nova) -> Volume:
-            volume = db.volume.create(record)
-            items = [VolumeMetadataItem(key=key, value=value, volume_id=volume.id) for key, value in metadata.items()]
-            db.system.volume_metadata.create_all(items)
-            db.system.volume.load([volume], Volume.volume_metadata)
-            return volume
+        def create(db: Nova) -> None:
+            db.volume.create(record)
+            items = [VolumeMetadataItem(key=key, value=value, volume_id=record.id) for key, value in metadata.items()]
+            record.volume_metadata = db.system.volume_metadata.create_all(items)
 
-        return self.database.atomic(create)
+        self.database.atomic(create)
+        return record
 
     def get(self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS) -> Volume:
         """Give a volume with its instance, type and what is pinned to it; raise VolumeNotFound."""

@@ -28,16 +28,17 @@ class VolumeTypeRepository(NovaRepository[VolumeType]):
     def create(self, record: VolumeType, /, *, extra_specs: Mapping[str, str | None] | None = None) -> VolumeType:
         """Add a kind and its extra specs, in one step; raise Duplicate when one had the name, deleted or not."""
         if not extra_specs:
-            return super().create(record)
+            super().create(record)
+            record.extra_specs = []
+            return record
 
-        def create(db: Nova) -> VolumeType:
-            kind = db.volume_type.create(record)
-            parent = col(VolumeTypeExtraSpec.volume_type_id)
-            write_pairs(db.volume_type_extra_spec, parent, kind.id, extra_specs, delete=False)
-            db.volume_type.load([kind], *_LOADS)
-            return kind
+        def create(db: Nova) -> None:
+            db.volume_type.create(record)
+            specs = [VolumeTypeExtraSpec(key=k, value=v, volume_type_id=record.id) for k, v in extra_specs.items()]
+            record.extra_specs = db.volume_type_extra_spec.create_all(specs)
 
-        return self.database.atomic(create)
+        self.database.atomic(create)
+        return record
 
     def get(self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS) -> VolumeType:
         """Give a kind and its extra specs, deleted or not; raise VolumeTypeNotFound."""
