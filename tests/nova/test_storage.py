@@ -198,6 +198,15 @@ def test_what_the_volumes_of_a_project_use(db: Nova):
     assert db.volume.data_get_for_project("r") == (0, 0)
 
 
+def test_what_a_user_makes_is_its_projects(owner: Nova, other: Nova):
+    volume = owner.volume.create(Volume(), metadata={"a": "1"})
+    assert (volume.project_id, owner.volume.get(volume.id).pinned) == ("p", {"a": "1"})
+    assert other.snapshot.create(Snapshot()).project_id == "q"
+    with pytest.raises(NotAuthorized):
+        other.volume.create(Volume(project_id="p"), metadata={"a": "1"})
+    assert ids(owner.volume.get_all_by_project("p")) == [volume.id]
+
+
 # -- what is pinned to volumes --
 
 

@@ -101,7 +101,7 @@ class FloatingIp(NovaRecord):
     id: int = field(key=True, generated=True)
     address: str | None = field(default=None, max_length=255, index=True)
     fixed_ip_id: int | None = ref(FixedIp.id, default=None, on_delete="set_null", index=True)
-    project_id: str | None = field(default=None, max_length=255, scope=True, index=True)
+    project_id: str | None = field(default=None, max_length=255, scope=True)
     host: str | None = field(default=None, max_length=255, index=True)
     auto_assigned: bool = False
 

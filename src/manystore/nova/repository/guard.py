@@ -122,13 +122,13 @@ class NovaRepository(Repository[M, K]):
         return found
 
     def create(self, record: M, /) -> M:
-        """Store a new record; its parent must be the caller's."""
-        self._check_parent([record])
+        """Store a new record, the caller's if it is nobody's; its parent must be the caller's."""
+        self._make_own([record])
         return super().create(record)
 
     def create_all(self, records: Sequence[M], /) -> list[M]:
-        """Store new records; their parents must be the caller's."""
-        self._check_parent(records)
+        """Store new records, the caller's if they are nobody's; their parents must be the caller's."""
+        self._make_own(records)
         return super().create_all(records)
 
     def update(self, key: K, first: Assignment, /, *more: Assignment, revision: int | None = None) -> M:
@@ -173,11 +173,16 @@ class NovaRepository(Repository[M, K]):
             owners |= {parent.id: owner for parent, owner in zip(parents, repository._owners(parents), strict=True)}
         return [owners[value] for value in values]
 
-    def _check_parent(self, records: Sequence[M]) -> None:
-        if self.database.sees is not ALL and self.parent is not None:
-            mine = self.database.owner_for(self)
-            if any(not is_own(owner, mine, free=False) for owner in self._owners(records)):
-                raise NotAuthorized
+    def _make_own(self, records: Sequence[M]) -> None:
+        if not self._is_filtered():
+            return
+        mine = self.database.owner_for(self)
+        if self.parent is None:
+            for record in records:
+                if getattr(record, self.owner or "") is None:
+                    setattr(record, self.owner or "", mine)
+        elif any(not is_own(owner, mine, free=False) for owner in self._owners(records)):
+            raise NotAuthorized
 
     def _check_key(self, target: M | K) -> None:
         if self._is_filtered() and (self.parent is not None or self.database.sees is CHECKED):
