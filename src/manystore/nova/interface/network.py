@@ -13,7 +13,7 @@ NETWORK = (
         op("create(values)", ADMIN, LIVE, gives=ADDRESS),
         op("count_by_project(project_id)", USER, LIVE, project="project_id"),
         op("deallocate(address)", USER, SWITCH, sees=CHECKED),
-        op("destroy(address)", USER, SWITCH, sees=CHECKED),
+        op("destroy(address)", ADMIN, SWITCH, to="destroy_by_address"),
         op("disassociate(address)", USER, SWITCH, sees=CHECKED),
         op("fixed_ip_associate(floating_address, fixed_address, host)", USER, SWITCH, sees=CHECKED),
         op("get_all()", ADMIN, LIVE),
