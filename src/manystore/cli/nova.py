@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,11 @@ from typing import Any
 
 import click
 
+from ..nova.interface import OPERATIONS
+from ..nova.listing import Walk, walks
+from ..nova.operation import Operation
 from ..nova.replay import Result, replay
+from ..nova.usage import usage
 from ..nova.workers import Progress, Stopped
 
 _INTERRUPTED = 130  # what shells report for a program that ended by Ctrl-C
@@ -139,3 +143,85 @@ def _show(result: Result) -> None:
     click.echo(f"audit: {len(result.audit.problems):,} problems")
     for problem in result.audit.problems:
         click.echo(f"  {problem}")
+
+
+@nova.command("api")
+@click.option("--store", "urls", multiple=True, metavar="URL", help="Where to look how each reads; may come again.")
+@click.option("--entity", metavar="NAME", help="Only the operations of one entity.")
+@click.option(
+    "--used-by",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Count the uses of each in the Python files there, and list what is never used.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
+def api_command(urls: tuple[str, ...], entity: str | None, folder: Path | None, *, as_json: bool) -> None:
+    """List the operations of Nova's data layer: who may call each, and how it reads.
+
+    How it reads is seen by calling each on a sample cloud in an empty store, in memory unless told otherwise.
+
+    \b
+    manystore nova api --entity instance
+    manystore nova api --store sqlite:///empty.db --store memory://
+    manystore nova api --used-by ~/src/nova
+    """
+    chosen = [operation for operation in OPERATIONS if entity in (None, operation.entity)]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(operation.entity for operation in OPERATIONS))
+        raise click.BadParameter(f"there is no such entity; there are {known}", param_hint="--entity")
+    if folder is not None:
+        _show_usage(chosen, usage(folder), as_json=as_json)
+        return
+    found = {url.partition(":")[0]: walks(url, chosen) for url in urls or ("memory://",)}
+    if as_json:
+        click.echo(json.dumps([_operation_json(operation, found) for operation in chosen], indent=2))
+        return
+    for name in dict.fromkeys(operation.entity for operation in chosen):
+        click.echo(name)
+        for operation in chosen:
+            if operation.entity == name:
+                _show_operation(operation, {store: walk[operation.function] for store, walk in found.items()})
+    click.echo(f"{len(chosen)} operations of {len({operation.entity for operation in chosen})} entities")
+
+
+def _show_operation(operation: Operation, found: dict[str, Walk]) -> None:
+    rule = operation.rule
+    limits = [f"{rule.sees.value} records"] if rule.sees.value != "all" else []
+    limits += [f"own {name}" for name in (rule.project, rule.user) if name]
+    who = ", ".join([rule.who.value, *limits])
+    click.echo(f"  {operation.method}({', '.join(operation.parameters)})  [{who}; deleted: {rule.reads.value}]")
+    steps = dict.fromkeys(step for walk in found.values() for step in walk.steps)
+    for collection, access in steps:
+        click.echo(f"      {collection}: {access}")
+    waits = ", ".join(f"{store} {walk.round_trips}" for store, walk in found.items())
+    click.echo(f"      waits to read: {waits}")
+
+
+def _operation_json(operation: Operation, found: dict[str, dict[str, Walk]]) -> dict[str, Any]:
+    rule = operation.rule
+    return {
+        "function": operation.function,
+        "operation": operation.title,
+        "parameters": list(operation.parameters),
+        "who": rule.who.value,
+        "sees": rule.sees.value,
+        "own_arguments": [name for name in (rule.project, rule.user) if name],
+        "deleted": rule.reads.value,
+        "stores": {store: asdict(walk[operation.function]) for store, walk in found.items()},
+    }
+
+
+def _show_usage(chosen: list[Operation], counted: Mapping[str, int], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps({operation.function: counted.get(operation.function, 0) for operation in chosen}, indent=2)
+        )
+        return
+    unused = [operation.function for operation in chosen if not counted.get(operation.function)]
+    for operation in chosen:
+        if number := counted.get(operation.function):
+            click.echo(f"{number:>6}  {operation.function}")
+    click.echo(f"\n{len(chosen) - len(unused)} of {len(chosen)} operations are used; never used:")
+    for function in unused:
+        click.echo(f"        {function}")

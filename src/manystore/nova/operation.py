@@ -35,7 +35,8 @@ ADDRESS, SPECS, OR_NONE = Gives
 class Operation:
     """One operation. function, parameters: of 2011 without the context, with defaults, as in "force=False".
 
-    entity: the repository's name in Nova; method: of that repository.
+    entity: the repository's name in Nova; method: of that repository. scan: why it may read a collection from end to
+    end, where it does.
     """
 
     function: str
@@ -45,6 +46,7 @@ class Operation:
     rule: Rule
     takes: Takes | None = None
     gives: Gives | None = None
+    scan: str = ""
     name: str = field(default="", repr=False)
 
     @property
@@ -70,6 +72,7 @@ def op(
     function: str = "",
     takes: Takes | None = None,
     gives: Gives | None = None,
+    scan: str = "",
 ) -> Operation:
     """Write one row of the table: "get_all_by_host(host)" and what holds for it; to: the method, if it has a new name.
 
@@ -80,7 +83,7 @@ def op(
     method = to or name
     if takes is None and (last := parameters[-1:]) and last[0] in ("values", "token", "rule"):
         takes = RECORD if method.startswith("create") else CHANGES
-    return Operation(function, parameters, "", method, Rule(who, reads, sees, project, user), takes, gives, name)
+    return Operation(function, parameters, "", method, Rule(who, reads, sees, project, user), takes, gives, scan, name)
 
 
 def entity(entity: str, *rows: Operation, functions: str = "") -> tuple[Operation, ...]:

@@ -57,7 +57,7 @@ IDENTITY = (
     ),
     *entity(
         "project",
-        op("get(id)", USER, LIVE, project="id"),
+        op("get(id)", USER, LIVE, project="key"),
         op("create(values)", ADMIN, LIVE),
         op("add_member(project_id, user_id)", ADMIN, LIVE),
         op("get_all()", ADMIN, SWITCH),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 
 from typing_extensions import TypeVar, get_original_bases
 
-from manystore import Assignment, NotFound, Order, Predicate, Repository, UsageError, col
+from manystore import Assignment, NotFound, Order, OutOfScope, Predicate, Repository, UsageError, col
 
 from ..access import ALL, CHECKED, GENERIC, GENERIC_OWN, Deleted, Rule, authorize, deleted_for, is_own, sees_for
 from ..context import RequestContext
@@ -30,6 +30,7 @@ K = TypeVar("K", default=int)
 
 _RULES: Mapping[tuple[str, str], Rule] = {(o.entity, o.method): o.rule for o in OPERATIONS}
 _FREE = frozenset({"explain", "cursor"})  # they read nothing
+_NEVER_OWN = frozenset({"load"})  # it trusts the records that it is given
 
 
 class NovaRepository(Repository[M, K]):
@@ -45,7 +46,8 @@ class NovaRepository(Repository[M, K]):
     missing: ClassVar[tuple[type[NovaException], str] | None] = None
     owner: ClassVar[str | None] = None
     parent: ClassVar[str | None] = None
-    model: ClassVar[Any]  # found in the bases, as in NovaRepository[Instance]
+    model: ClassVar[Any]  # these two from the bases, as in NovaRepository[User, str]
+    key_type: ClassVar[Any] = int
 
     database: Nova
 
@@ -56,7 +58,8 @@ class NovaRepository(Repository[M, K]):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         base = next(base for base in get_original_bases(cls) if issubclass(get_origin(base) or base, NovaRepository))
-        cls.model = next(iter(get_args(base)), None) or cls.model
+        if arguments := list(get_args(base)):
+            cls.model, cls.key_type = [*arguments, int][:2]
         for name in dir(cls):
             method = getattr(cls, name)
             if name[0] != "_" and name not in _FREE and inspect.isfunction(method):
@@ -202,7 +205,8 @@ class NovaRepository(Repository[M, K]):
     @classmethod
     def _guarded(cls, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         """Let calls of a method in by the rule of its operation; within an operation they go through."""
-        rule = _RULES.get((cls.entity, name)) or (GENERIC_OWN if cls.owner and cls.parent is None else GENERIC)
+        is_owned = cls.owner is not None and cls.parent is None and name not in _NEVER_OWN
+        rule = _RULES.get((cls.entity, name)) or (GENERIC_OWN if is_owned else GENERIC)
         named = [argument for argument in (rule.project, rule.user) if argument is not None]
         signature = inspect.signature(method) if named else None
 
@@ -217,6 +221,8 @@ class NovaRepository(Repository[M, K]):
                     bound.apply_defaults()
                     arguments = bound.arguments
                 return method(self._let_in(rule, arguments), *args, **options)
+            except OutOfScope:
+                raise NotAuthorized from None
             except NotFound as error:
                 missing = type(self).missing
                 if missing is None or error.model != self.model.__name__:

@@ -153,6 +153,25 @@ def _together(work: list[Callable[[], None]]) -> None:
         thread.join()
 
 
+def test_atomic_runs_alone_or_within_the_transaction(library: Library, borrower: Reader) -> None:
+    tries = 0
+
+    def rename(tx: Library) -> str:
+        nonlocal tries
+        tries += 1
+        reader = tx.reader.get(borrower.id)
+        if tries == 1:
+            _disturb(library)
+        reader.name = f"{tries}"
+        return tx.reader.save(reader).name
+
+    assert library.atomic(rename) == "2"  # alone it is run again after the conflict
+    with library.transaction() as tx:
+        assert tx.atomic(rename) == "3"
+        assert library.reader.get(borrower.id).name == "2"
+    assert library.reader.get(borrower.id).name == "3"
+
+
 # --- idempotency keys ------------------------------------------------------------------------------------------------
 
 

@@ -190,3 +190,30 @@ def test_inside_a_transaction_the_dead_are_not_there_for_writes(servers: Cloud) 
         tx.server.purge("3")
     assert [s.id for s in servers.server.find(scan=True)] == ["0", "1", "2"]
     assert servers.server.find(scan=True, deleted="only") == []
+
+
+def test_a_view_says_what_reads_see_that_do_not_say(servers: Cloud) -> None:
+    for deleted, expected in (("no", ["0", "2"]), ("only", ["1", "3"]), ("any", ["0", "1", "2", "3"])):
+        view = servers.seeing(deleted)  # type: ignore[arg-type]
+        assert [s.id for s in view.server.find(scan=True)] == expected
+        assert [s.id for s in view.server.iterate(scan=True, page=1)] == expected
+        assert view.server.count(scan=True) == len(expected)
+        assert view.server.aggregate(count(), scan=True) == len(expected)
+        for key in "0123":
+            assert view.server.exists(col(Server.id) == key) == (key in expected)
+            assert (view.server.first(col(Server.id) == key) is not None) == (key in expected)
+        assert view.server.count(scan=True, deleted="no") == 2
+        with view.transaction() as tx:
+            assert [s.id for s in tx.server.find(scan=True)] == expected
+            assert tx.server.get(expected[0]).id == expected[0]
+    assert [h.name for h in servers.seeing("only").host.find()] == [h.name for h in servers.host.find()]
+    assert servers.server.count(scan=True) == 2
+    with pytest.raises(UsageError):
+        servers.seeing("yes")  # type: ignore[arg-type]
+
+
+def test_changes_go_to_the_live_whatever_the_view_sees(servers: Cloud) -> None:
+    view = servers.seeing("any")
+    with pytest.raises(NotFound):
+        view.server.update("1", col(Server.vcpus).to(9))
+    assert view.server.update_where(everything(), changes=[col(Server.vcpus).to(9)], scan=True) == 2
