@@ -39,7 +39,7 @@ NETWORK = (
         op("get_all_by_instance_host(host)", ADMIN, ANY),
         op("get_by_address(address)", USER, SWITCH, sees=CHECKED),
         op("get_by_instance(instance_id)", USER, LIVE, sees=OWN),
-        op("get_by_network_host(network_id, host)", USER, LIVE),
+        op("get_by_network_host(network_id, host)", USER, LIVE, sees=OWN),
         op("get_by_virtual_interface(vif_id)", USER, LIVE, sees=OWN),
         op("get_network(address)", ADMIN, SWITCH),
         op("update(address, values)", USER, SWITCH, sees=CHECKED, to="update_by_address"),

@@ -177,9 +177,11 @@ class FixedIpRepository(NovaRepository[FixedIp]):
         return found
 
     def get_by_network_host(self, network_id: int, host: str) -> FixedIp:
-        """Give the first address that a host has in a network; raise FixedIpNotFoundForNetworkHost."""
-        found = self.first(col(FixedIp.network_id) == network_id, col(FixedIp.host) == host)
-        if found is None:
+        """Give the first address that a host has in a network that the caller sees; FixedIpNotFoundForNetworkHost."""
+        # Whose such an address is, no instance says: the network does.
+        is_seen = self.database.network.exists(col(Network.id) == network_id)
+        found = self.system.fixed_ip.first(col(FixedIp.network_id) == network_id, col(FixedIp.host) == host)
+        if not is_seen or found is None:
             raise FixedIpNotFoundForNetworkHost(network_id=network_id, host=host)
         return found
 
