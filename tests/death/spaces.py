@@ -68,14 +68,14 @@ def _compared(kv: KeyValue, place: provision.Place) -> Iterator[str]:
     expected = _Expected(Keeper(Catalog.decode(catalog)))
     for collection in expected.keeper.schema.collections:
         space = f"r:{collection.name}"
-        names = kv.scan(Span(space, "", END)).names
+        names = kv.scan([Span(space, "", END)]).names
         for name, value in zip(names, kv.get([(space, name) for name in names]).values, strict=True):
             if value is None:
                 yield f"{space} {name}: in order, but not there"
             else:
                 expected.add(collection, name, value)
     for space, wanted in expected.names.items():
-        found = set(kv.scan(Span(space, "", END)).names) if space[0] != "b" else _references(kv, space)
+        found = set(kv.scan([Span(space, "", END)]).names) if space[0] != "b" else _references(kv, space)
         yield from _differences(space, wanted, found)
     held = _claims(kv, place, expected.claim_spaces)
     yield from _differences("claims", set(expected.claims.items()), set(held.items()))
@@ -89,9 +89,9 @@ def _differences(space: str, wanted: set[Any], found: set[Any]) -> Iterator[str]
 def _references(kv: KeyValue, space: str) -> set[str]:
     """Read the references to each record that is there; ZooKeeper keeps them below it, so there can be no others."""
     if _kind(kv) != "Tree":
-        return set(kv.scan(Span(space, "", END)).names)
-    names = kv.scan(Span(f"r:{space[2:]}", "", END)).names
-    return {found for name in names for found in kv.scan(Span(space, f"{name} ", f"{name} {END}")).names}
+        return set(kv.scan([Span(space, "", END)]).names)
+    names = kv.scan([Span(f"r:{space[2:]}", "", END)]).names
+    return {found for name in names for found in kv.scan([Span(space, f"{name} ", f"{name} {END}")]).names}
 
 
 def _kind(kv: Any) -> str:
@@ -107,7 +107,7 @@ def _claims(kv: Any, place: provision.Place, spaces: set[str]) -> Claims:
             return {(s, name): owner for s in spaces for name, owner in own.hgetall(start + s).items()}
     if _kind(kv) == "Tree":
         return _claims_in_tree(kv._nodes.root, ",".join(parsed.hosts), spaces)
-    pages = [(space, kv.scan(Span(space, "", END)).names) for space in spaces]
+    pages = [(space, kv.scan([Span(space, "", END)]).names) for space in spaces]
     keys = [(space, name) for space, names in pages for name in names]
     return {key: value.decode() for key, value in zip(keys, kv.get(keys).values, strict=True)}
 

@@ -414,6 +414,10 @@ def test_a_redis_database() -> None:
         for key in map(bytes.decode, client.scan_iter(f"{start}*")):
             if client.type(key) == b"hash":
                 spaces[key.removeprefix(start)] = {n.decode(): value for n, value in client.hgetall(key).items()}
+            elif key.startswith(f"{start}w:"):
+                assert int(client.get(key)) > 0
+                assert len(key) == len(start) + 18
+                assert 0 < client.ttl(key) <= 600
             else:
                 scored = client.zrange(key, "-", "+", bylex=True, withscores=False)
                 spaces[key.removeprefix(start)] = {n.decode(): b"" for n in scored}

@@ -81,9 +81,8 @@ class Remove:
 class Player:
     """One program. Each step does one thing to one register, noted unless the store says that nothing was done."""
 
-    def __init__(self, db: Registers, seat: Seat, *, deletes: bool) -> None:
+    def __init__(self, db: Registers, seat: Seat) -> None:
         self._db = db
-        self._ways = [*_WAYS, Player._delete] if deletes else _WAYS
         self._dice = random.Random(seat.number)
         self._values = iter(range(seat.number + 1, 10_000_000, seat.size))
         self._recorders: dict[int, Recorder] = {}
@@ -95,7 +94,7 @@ class Player:
         key = number // LIFE * TOGETHER + self._dice.randrange(TOGETHER)
         record = self._recorders.setdefault(key, Recorder(time.monotonic_ns))
         try:
-            self._dice.choice(self._ways)(self, key, record)
+            self._dice.choice(_WAYS)(self, key, record)
         except Conflict:
             self._read.pop(key, None)
         except Unavailable:
@@ -179,7 +178,7 @@ _WAYS: list[Callable[[Player, int, Recorder], None]] = [
     *(Player._get, Player._get, Player._find),
     *(Player._create, Player._create),
     *(Player._save, Player._save, Player._save),
-    *(Player._update, Player._increment, Player._swap),
+    *(Player._update, Player._increment, Player._swap, Player._delete),
 ]
 
 
@@ -204,13 +203,12 @@ class Game(NamedTuple):
     url: str
     prefix: str
     steps: int | None = None
-    deletes: bool = True
 
 
 def play(seat: Seat, game: Game) -> Report:
     """Play, and tell what was done."""
     with Registers.connect(game.url, prefix=game.prefix) as db:
-        player = Player(db, seat, deletes=game.deletes)
+        player = Player(db, seat)
         seat.meet()
         number = 0
         while not seat.is_over and number != game.steps:

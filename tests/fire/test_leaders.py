@@ -14,7 +14,7 @@ from manystore.testing.servers.cluster import Cluster
 
 from . import register
 from .register import Game, Registers
-from .test_linearizability import MADE_AGAIN, assert_linearizable
+from .test_linearizability import assert_linearizable
 
 pytestmark = [pytest.mark.cluster, pytest.mark.server]
 ON = 15  # steps that each must get on by
@@ -50,7 +50,7 @@ def test_the_leader_is_killed(name: str, processes: Crew) -> None:
     with make(servers.this_run()) as cluster:
         url = cluster.url + rest
         with Registers.connect(url) as registers:
-            shift = processes.begin(register.play, Game(url, "", deletes=name not in MADE_AGAIN))
+            shift = processes.begin(register.play, Game(url, ""))
             assert shift.until(lambda steps: min(steps) > ON)
             for _ in range(times):
                 with kill(cluster):

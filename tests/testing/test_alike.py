@@ -120,15 +120,15 @@ def test_a_changed_signature_is_told():
 
 
 def test_a_changed_key_value_class_is_told(monkeypatch):
-    def scan(self, span, /, *, limit=None, reverse=False):
+    def scan(self, spans, /, *, limit=None, reverse=False):
         raise NotImplementedError
 
     monkeypatch.setattr(Memory, "scan", scan)
     monkeypatch.setattr(Memory, "watch", lambda self: None, raising=False)
     assert told(memory=MemoryStore) == [
         "memory: Memory: watch is only here",
-        "memory: Memory: scan is (self, span, /, *, limit=None, reverse=False), "
-        "not (self, span, /, *, limit=None, reverse=False, follow=None)",
+        "memory: Memory: scan is (self, spans, /, *, limit=None, reverse=False), "
+        "not (self, spans, /, *, limit=None, reverse=False, follow=None)",
     ]
 
 

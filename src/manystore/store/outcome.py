@@ -1,8 +1,8 @@
 """The outcome of an atomic step whose answer was lost, by the tokens that are stored now.
 
 Every record keeps the token of the write before its last, so one overwrite by others hides nothing. Knows tokens only.
-A store first makes sure that what it sent cannot be carried out any more, sends the same step once more and, where that
-is refused, asks here. One record that tells decides for the whole step.
+A store first makes sure that what it sent cannot be carried out any more. Then it asks here, at once or when the same
+step, sent once more, was refused. One record that tells decides for the whole step.
 """
 
 from __future__ import annotations

@@ -80,8 +80,10 @@ def shown(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None)
     kind: Any = value.__class__
-    if kind in (list, tuple):
-        return kind(map(shown, value))
+    if kind is list:
+        return [shown(item) for item in value]
+    if kind is tuple:
+        return tuple(shown(item) for item in value)
     if kind is dict:
         return {name: shown(item) for name, item in value.items()}
     return value

@@ -7,9 +7,8 @@ records that they lead to, at the same revision. The cluster, the slots and the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import grpc
 
@@ -29,20 +28,19 @@ from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
 from .etcd_cluster import Cluster, Settings
-from .etcd_messages import DESCEND, Message, Op, Range, Txn
+from .etcd_messages import Message, Op, Range, Txn
+from .etcd_ranges import Ranges
 from .etcd_slot import Slot, Slots
 from .etcd_step import Moved, Names, Step
 from .etcd_translate import Compacted, Full, LeaseLost
 from .layout import GAP
-from .outcome import Broken, settle
+from .outcome import NOT_ASKED, Broken, through
 from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
 from .store import KeyValueStore
 
 _WRITERS = "w:"  # the space of slots; it may hold something before the catalog does
 _PORT = 2379
 _GAP = GAP.encode()
-T = TypeVar("T")
-UNKNOWN = "the connection broke during a commit, and etcd cannot be asked what became of it"
 
 
 class Etcd:
@@ -54,8 +52,20 @@ class Etcd:
         self._slots = Slots(cluster, f"{names.root}{_WRITERS}/")
         self._most = most
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values, or the records that they name, at the same revision."""
+        got, revision = self._read(keys)
+        if follow is None:
+            return got
+        owners = [owner for owner in got.values if owner is not None]
+        if not owners:
+            return got
+        records = self._followed(owners, follow, revision, got.epoch)
+        held = iter(records.values)
+        return Values([owner and next(held) for owner in got.values], records.epoch, got.trips + records.trips)
+
+    def _read(self, keys: Sequence[Key]) -> tuple[Values, int]:
+        """Read some values; give the revision that they are of as well."""
         key, at_once = self._names.key, self._most - 1
         while True:
             request = Txn(success=[self._names.epoch_op])
@@ -63,49 +73,59 @@ class Etcd:
             for each in keys[:at_once]:
                 add().request_range.key = key(each)
             response = self._cluster.ask("Txn", request)
-            answers = iter(response.responses)
+            answers, revision = iter(response.responses), response.header.revision
             epoch = _epoch(next(answers))
             values = _values(answers)
-            if len(keys) > at_once:
-                more = self._pinned([key(each) for each in keys[at_once:]], response.header.revision)
-                if more is None:
-                    continue
-                values += more
-            return Values(values, epoch)
+            if len(keys) <= at_once:
+                return Values(values, epoch), revision
+            more = self._pinned([key(each) for each in keys[at_once:]], revision)
+            if more is not None:
+                return Values(values + more, epoch, 2), revision
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
         """Read names in order, then the records they lead to, at the same revision."""
-        names, is_own = self._names, follow == span.space
-        low, high = names.bounds(span)
-        if low == high or limit == 0:
+        names, space = self._names, spans[0].space
+        is_own = follow == space
+        ranges = Ranges(names, spans, limit, reverse=reverse, with_values=is_own)
+        request = ranges.first(names.epoch_op, self._most)
+        if request is None:
             return Page([], [], self.get(()).epoch)
-        asked = Range(key=low, range_end=high, limit=limit or 0, keys_only=not is_own)
-        if reverse:
-            asked.sort_order = DESCEND
-        response = self._cluster.ask("Txn", Txn(success=[names.epoch_op, Op(request_range=asked)]))
-        epoch, kvs = _epoch(response.responses[0]), response.responses[1].response_range.kvs
-        start = len(f"{names.root}{span.space}/")
+        response = self._cluster.ask("Txn", request)
+        epoch, revision, trips = _epoch(response.responses[0]), response.header.revision, 1
+        ranges.take(response.responses[1:])
+        while requests := ranges.again(revision, self._most):
+            answers = self._past(requests)
+            if answers is None:
+                return self.scan(spans, limit=limit, reverse=reverse, follow=follow)
+            ranges.take(answers)
+            trips += 1
+        kvs = ranges.found()
         keys = [kv.key for kv in kvs]
+        start = len(f"{names.root}{space}/")
         found = [key.decode()[start:] for key in keys]
         if follow is None or is_own or not found:
-            return Page(found, [kv.value for kv in kvs] if is_own else [], epoch)
+            return Page(found, [kv.value for kv in kvs] if is_own else [], epoch, trips)
         # owner_of(name), written out on bytes: a call for each name, and its UTF-8 once more, would take as long again.
-        head = names.key((follow, ""))
-        owners = [key[key.rfind(_GAP) + 1 :] for key in keys]
-        values = self._pinned([head + owner for owner in owners], response.header.revision)
-        if values is None:
-            got = self.get([(follow, owner.decode()) for owner in owners])
-            return Page(found, got.values, got.epoch, 3)
-        return Page(found, values, epoch, 2)
+        got = self._followed([key[key.rfind(_GAP) + 1 :] for key in keys], follow, revision, epoch)
+        return Page(found, got.values, got.epoch, trips + got.trips)
+
+    def _followed(self, owners: Sequence[bytes], follow: str, revision: int, epoch: str) -> Values:
+        """Read records as they were at the revision that told of them, when the epoch was this."""
+        head = self._names.key((follow, ""))
+        values = self._pinned([head + owner for owner in owners], revision)
+        if values is not None:
+            return Values(values, epoch)
+        got = self.get([(follow, owner.decode()) for owner in owners])
+        return Values(got.values, got.epoch, 1 + got.trips)
 
     def _pinned(self, keys: Sequence[bytes], revision: int) -> list[bytes | None] | None:
         """Read values as they were at a revision, all in one wait; None when that is no longer kept."""
-        requests: list[Message] = []
         # The past is the same on every member that has come so far: no need to ask the leader.
         read = Op(request_range=Range(revision=revision, serializable=True))
         asked = read.request_range
+        requests: list[Message] = []
         for first in range(0, len(keys), self._most):
             request = Txn()
             append = request.success.append
@@ -113,11 +133,16 @@ class Etcd:
                 asked.key = key
                 append(read)  # a copy: the quickest way to make many alike
             requests.append(request)
+        answers = self._past(requests)
+        return None if answers is None else _values(answers)
+
+    def _past(self, requests: Sequence[Message]) -> list[Message] | None:
+        """Send reads at a revision all at once, and give their answers; None when the revision is no longer kept."""
         try:
             answers = self._cluster.ask_all("Txn", requests) if requests else []
         except Compacted:
             return None
-        return [value for answer in answers for value in _values(answer.responses)]
+        return [each for answer in answers for each in answer.responses]
 
     def commit(
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], /, *, epoch: str | None
@@ -128,31 +153,40 @@ class Etcd:
             response = self._cluster.ask("Txn", step.request(None, self._most))
             return None if response.succeeded else step.failing(response, None)
         until = time.monotonic() + self._cluster.timeout
+        try:
+            return self._send(step, until)
+        except Broken as broken:
+            lost = broken
+        return through(
+            lost,
+            lambda: self._send(step, until),
+            lambda slot: self._slots.settle(slot, max(self._cluster.timeout / 2, until - time.monotonic())),
+            self.get,
+            parts=(checks, puts, deletes),
+            seconds=self._cluster.timeout,
+        )
+
+    def _send(self, step: Step, until: float) -> int | None:
+        """Send a commit with a slot that is there; raises Broken when the reply is lost."""
         while True:
             slot = self._slots.take()
             try:
-                return self._send(step, slot, until)
+                return self._send_once(step, slot, until)
             except (Moved, LeaseLost):
                 self._slots.lose(slot)
             except Broken:
-                seconds = max(self._cluster.timeout / 2, until - time.monotonic())
-                is_done = self._decided(partial(self._slots.settle, slot, seconds))
-                if is_done:
-                    return None
-                if is_done is None:
-                    return self._settle_by_tokens(step, until, (checks, puts, deletes))
+                raise Broken(slot) from None
             if time.monotonic() >= until:
                 raise Unavailable("etcd did not answer in time; nothing was written")
 
-    def _send(self, step: Step, slot: Slot, until: float) -> int | None:
-        """Send a commit once; raises Broken when the reply is lost."""
+    def _send_once(self, step: Step, slot: Slot, until: float) -> int | None:
         request = step.request(slot, self._most)
         left = max(0.01, until - time.monotonic())
         try:
             response = self._cluster.ask("Txn", request, seconds=left / 2, once=True)
         except Full:
-            if self._decided(partial(self._slots.holds, slot)):
-                return None  # it was the last one that there was room for
+            if self._was_last(slot):
+                return None
             raise
         except LeaseLost:
             raise
@@ -170,25 +204,14 @@ class Etcd:
         self._slots.give(slot)
         return failing
 
-    @staticmethod
-    def _decided(ask: Callable[[], T]) -> T:
+    def _was_last(self, slot: Slot) -> bool:
+        """Tell whether a commit that was answered with Full was the last one that there was room for."""
         try:
-            return ask()
+            return self._slots.holds(slot)
         except OutcomeUnknown:
             raise
-        except (Broken, Moved, StoreError, Closed):
-            raise OutcomeUnknown(UNKNOWN) from None
-
-    def _settle_by_tokens(
-        self, step: Step, until: float, parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]]
-    ) -> int | None:
-        """Decide without the slot, which is gone: what compares it is refused from now on."""
-
-        def decide() -> int | None:
-            slot = self._slots.take()
-            return settle(lambda: self._send(step, slot, until), self.get, *parts)
-
-        return self._decided(decide)
+        except (StoreError, Closed):
+            raise OutcomeUnknown(NOT_ASKED) from None
 
     def close(self) -> None:
         """Let go of the slots and the channels."""

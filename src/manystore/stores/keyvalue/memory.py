@@ -52,27 +52,34 @@ class Memory:
         self._epoch = ""
         _LIVING.add(self)
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values, or the records that they name."""
         spaces = self._spaces
         with self.lock:
+            if follow is not None:
+                records = spaces.get(follow, {})
+                held = [spaces[s].get(name) if s in spaces else None for s, name in keys]
+                return Values([owner and records.get(owner.decode()) for owner in held], self._epoch)
             if len(keys) == 1:
                 space, name = keys[0]
                 return Values([spaces[space].get(name) if space in spaces else None], self._epoch)
             return Values([spaces[s].get(name) if s in spaces else None for s, name in keys], self._epoch)
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
         """Read names in order, and the records they lead to."""
         with self.lock:
-            names = self._names(span, limit, reverse=reverse)
+            names = self._names(spans[0], limit, reverse=reverse)
+            if len(spans) > 1:
+                for span in spans[1:]:
+                    names += self._names(span, None if limit is None else limit - len(names), reverse=reverse)
             if follow is None:
                 return Page(names, [], self._epoch)
             records = self._spaces.get(follow)
             if records is None:
                 return Page(names, [None] * len(names), self._epoch)
-            if follow == span.space:
+            if follow == spans[0].space:
                 return Page(names, [records[name] for name in names], self._epoch)
             get = records.get
             # owner_of(name), written out: a call for each name would double the time of a scan.

@@ -1,21 +1,78 @@
 """The outcome of a commit whose connection broke: carried out, not carried out, or not to be told.
 
-The tokens decide (store/outcome.py). Knows the inner waist; must not know a driver. A store fences first, so that what
-it sent before cannot be carried out later; then calls `settle`, which sends the same commit once more and, where that
-is refused, looks at the tokens.
+Knows the inner waist; must not know a driver. There are two ways. A store whose commits each write a slot, a place of
+the writer's own, calls `through`: one look at the slot tells, and shuts the commit out if it is still on its way; only
+where the slot is gone do the tokens decide (store/outcome.py). A store without slots fences first, so that what it sent
+before cannot be carried out later; then it calls `settle`, which sends the same commit once more and, where that is
+refused, looks at the tokens. That leaves one case open: a create that others delete in between is made again.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from ...errors import EpochChanged, OutcomeUnknown
+from ...errors import Closed, EpochChanged, OutcomeUnknown, StoreError, Unavailable, URLError
 from ...store.outcome import UNKNOWN, Trace, is_done
 from .protocol import CATALOG, Check, Key, Put, Same, Values, previous_of, token_of
 
+NOT_ASKED = "the connection broke during a commit, and the store cannot be asked what became of it"
+
 
 class Broken(Exception):
-    """The reply to a commit was lost: it may have been carried out, or may still be."""
+    """The reply to a commit was lost: it may have been carried out, or may still be. slot: what the commit wrote to."""
+
+    def __init__(self, slot: Any = None) -> None:
+        super().__init__()
+        self.slot = slot
+
+
+def through(
+    broken: Broken,
+    send: Callable[[], int | None],
+    ask: Callable[[Any], bool | None],
+    get: Callable[[Sequence[Key]], Values],
+    *,
+    parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]],
+    seconds: float,
+) -> int | None:
+    """Give what `commit` gives, of a commit with slots that broke.
+
+    What was not carried out is sent again, for some seconds at most; raises OutcomeUnknown, and whatever `send` does.
+    send: raises Broken with the slot when the reply is lost; without one when nothing was to be written. ask: tells by
+    a slot whether its commit was carried out, and after a no it never will be; None when the slot is gone, and then it
+    never will be from now on.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        if broken.slot is not None and _was_carried_out(broken.slot, ask, get, parts):
+            return None
+        if time.monotonic() >= until:
+            raise Unavailable("the store did not answer in time; nothing was written")
+        try:
+            return send()
+        except Broken as error:
+            broken = error
+
+
+def _was_carried_out(
+    slot: Any,
+    ask: Callable[[Any], bool | None],
+    get: Callable[[Sequence[Key]], Values],
+    parts: tuple[Sequence[Check], Sequence[Put], Sequence[Key]],
+) -> bool:
+    try:
+        answer = ask(slot)
+        if answer is None:
+            answer = _decided(get, *parts)
+    except OutcomeUnknown:
+        raise
+    except (Broken, StoreError, URLError, Closed) as error:
+        raise OutcomeUnknown(NOT_ASKED) from error
+    if answer is None:
+        raise OutcomeUnknown(UNKNOWN)
+    return answer
 
 
 def settle(
@@ -29,7 +86,7 @@ def settle(
 
     again: sends the same commit once more; it raises Broken when that reply is lost as well. get: as of the waist.
     A create that somebody deletes between the two sendings is made again; an idempotency key in the same commit
-    excludes it.
+    excludes it, and so do slots.
     """
     changed: EpochChanged | None = None
     failing: int | None = None

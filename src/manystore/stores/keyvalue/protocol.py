@@ -1,9 +1,9 @@
 """The inner waist: all that a key-value store must do to be one of ours. A further one is one class and an entry point.
 
-Four verbs: get(keys), scan(span, limit, direction, follow), commit(checks, puts, deletes), close(). A key is a space
-and a name. Names are text, ordered by code point (the order of their UTF-8 too), made of characters that layout.py
-picks. A store sees bytes and names only; it knows no collection, field or plan. It turns every driver error into one of
-errors.py.
+Four verbs: get(keys, follow), scan(spans, limit, direction, follow), commit(checks, puts, deletes), close(). A key is
+a space and a name. Names are text, ordered by code point (the order of their UTF-8 too), made of characters that
+layout.py picks. A store sees bytes and names only; it knows no collection, field or plan. It turns every driver error
+into one of errors.py.
 
 **Spaces.** The letter before the colon says how a space is used (layout.py has the list): `r:` records and `c:` the
 catalog have values and are read by name, `r:` also in order of names; `u:` claims have values and are read by name;
@@ -58,16 +58,17 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
 
 class Values(msgspec.Struct, gc=False):
-    """What get gives: one value a key, None where nothing is stored."""
+    """What get gives: one value a key, None where nothing is stored. trips: how often the store was waited for."""
 
     values: list[bytes | None]
     epoch: str
+    trips: int = 1
 
 
 class Page(msgspec.Struct, gc=False):
-    """What scan gives. values: of the records that the names lead to, or empty when nothing was to be followed.
+    """What scan gives: the names in the order of the spans, each span's in order; trips as in Values.
 
-    trips: how often the store was waited for.
+    values: of the records that the names lead to, in the same order; empty when nothing was to be followed.
     """
 
     names: list[str]
@@ -115,16 +116,22 @@ Check: TypeAlias = Same | Absent | Exists | Empty | Range
 class KeyValue(Protocol):
     """A store of values under (space, name). Thread-safe."""
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values as they are at one moment, in one trip."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values as they are at one moment, in one trip.
+
+        follow: a space of records; with it, the keys are of claims, and in place of each one's value comes that of
+        (follow, what the claim holds). A store that cannot do both at once takes another trip, as in scan.
+        """
         ...
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
-        """Read at most limit names of a span in order, in one trip or few; fewer only when there are no more.
+        """Read the names of some spans, one after the other, in one trip or few however many spans they are.
 
-        reverse: from the span's end.
+        spans: at least one, all of one space, none reaching into another; they are read in the order given.
+        limit: at most so many names of all spans together; fewer only when no span has more.
+        reverse: each span from its end.
         follow: a space of records; with it, also the values of (follow, what stands in each name after its last space).
         A value may be None: its record went away between two steps of a store that cannot read both at once.
         """

@@ -17,58 +17,14 @@ from ...query.plan import Range as Stretch
 from ...store.protocol import Read
 from . import totals
 from .access import Walk, claim_of, name_of, names_of
-from .layout import just_after, owner_of, records_space
-from .protocol import Key, KeyValue, Page, Span
+from .layout import owner_of, records_space
+from .protocol import KeyValue, Page, Span
+from .reach import CHANGED, PAGE, Bounds, Reach, beyond
 
 Values: TypeAlias = tuple[Any, ...]
-Bounds: TypeAlias = tuple[int | None, Values | None, int | None]  # limit, after, cap of a read
 Owners: TypeAlias = Callable[["Reach", Values], list[str]]
-CHANGED = "the catalog changed since the query was planned"
 KEPT = "keyvalue"  # under which a plan keeps what was compiled for it
-_PAGE = 2000  # names in one scan at most: some megabytes of records
 _MORE = 16  # names beyond the limit, at least, when a residual may refuse some
-
-
-class Reach:
-    """One read under way: how far it goes, and what it sent. Believes nothing that was read under another epoch."""
-
-    __slots__ = ("after", "cap", "epoch", "examined", "kv", "limit", "trips")
-
-    def __init__(self, kv: KeyValue, epoch: str, bounds: Bounds) -> None:
-        self.kv = kv
-        self.epoch = epoch
-        self.limit, self.after, self.cap = bounds
-        self.examined = 0
-        self.trips = 0
-
-    def get(self, keys: Sequence[Key]) -> list[bytes | None]:
-        """Read values."""
-        self.trips += 1
-        got = self.kv.get(keys)
-        if got.epoch != self.epoch:
-            raise EpochChanged(CHANGED)
-        return got.values
-
-    def present(self, keys: Sequence[Key]) -> list[bytes]:
-        """Read values, in several trips when they are many; leave out what is not there."""
-        if len(keys) <= _PAGE:
-            return [data for data in self.get(keys) if data is not None]
-        slices = (keys[start : start + _PAGE] for start in range(0, len(keys), _PAGE))
-        return [data for part in slices for data in self.get(part) if data is not None]
-
-    def scan(self, span: Span, limit: int, *, reverse: bool, follow: str | None) -> Page:
-        """Read names in order."""
-        page = self.kv.scan(span, limit=limit, reverse=reverse, follow=follow)
-        self.trips += page.trips
-        if page.epoch != self.epoch:
-            raise EpochChanged(CHANGED)
-        return page
-
-    def weigh(self, number: int, model: str) -> None:
-        """Take so many records as examined, all of them needed; raise TooManyExamined."""
-        self.examined = number
-        if self.cap is not None and number > self.cap:
-            raise TooManyExamined(model, self.cap)
 
 
 class Reading(ABC):
@@ -184,11 +140,8 @@ class ByClaim(Reading):
         self._claim = claim_of(plan, access)
 
     def records(self, reach: Reach, values: Values) -> list[Any]:
-        """Get the claim, then its owner."""
-        owner = reach.get([self._claim(values)])[0]
-        if owner is None:
-            return []
-        stored = reach.present([(self.space, owner.decode())])
+        """Get the claim's owner."""
+        stored = reach.owned(self._claim(values), self.space)
         reach.weigh(len(stored), self.model)
         return self.accept(stored, values, reach.after)[: reach.limit]
 
@@ -209,14 +162,9 @@ class Walking(Reading):
                 spans, after = [self._walk.cut(spans[0], values, after)], None
             return self._until_filled(reach, spans, values, after)
         if limit is None or self.plan.presorted == 0:
-            pages = self._pages(reach, spans, _PAGE, reach.cap)
+            pages = self._pages(reach, spans, PAGE, reach.cap)
             found = [record for page in pages for record in self.accept(page.values, values, after)]
             return self.arranged(found, limit)
-        if reach.cap is not None:
-            # All that the access yields must stay below the cap, though not all of it may have to be loaded.
-            for _ in self._pages(reach, spans, _PAGE, reach.cap, follow=False):
-                pass
-            reach.examined = 0
         return self._by_groups(reach, spans, values, limit)
 
     def _until_filled(self, reach: Reach, spans: list[Span], values: Values, after: Values | None) -> list[Any]:
@@ -245,8 +193,8 @@ class Walking(Reading):
         found: list[Any] = []
         group: list[Any] = []
         shared: list[Any] = []
-        for page in self._pages(reach, spans, self._size(limit), None):
-            for record in self.accept(page.values, values, reach.after):
+        for stored in self._stored(reach, spans, self._size(limit), reach.cap):
+            for record in self.accept(stored, values, reach.after):
                 here = [key(record) for key in leading]
                 if group and here != shared:
                     sort(group, plan.order, plan.sort_keys, known)
@@ -259,10 +207,33 @@ class Walking(Reading):
         sort(group, plan.order, plan.sort_keys, known)
         return (found + group)[:limit]
 
+    def _stored(self, reach: Reach, spans: list[Span], size: int, cap: int | None) -> Iterator[Sequence[bytes | None]]:
+        """Read records page by page; raise before the first when the access yields more than the cap.
+
+        So all that it yields must stay below the cap, though not all of it may have to be loaded.
+        """
+        if cap is None:
+            for page in self._pages(reach, spans, size, None):
+                yield page.values
+            return
+        # Together with the first page it often turns out that there is no more.
+        size = min(size, cap + 1)
+        page = reach.scan(spans, size, reverse=self._walk.reverse, follow=self.space)
+        rest = beyond(spans, page, size, reverse=self._walk.reverse)
+        number = len(page.names)
+        if number > cap:
+            raise TooManyExamined(self.model, cap)
+        for _ in self._pages(reach, rest, PAGE, cap - number, follow=False):
+            pass
+        reach.examined = number
+        yield page.values
+        for page in self._pages(reach, rest, 2 * size, None):
+            yield page.values
+
     def count(self, reach: Reach, values: Values) -> int:
         """Count names, without their records."""
         number, one = 0, self.plan.output == "exists"
-        for page in self._pages(reach, self._walk.spans(values), 1 if one else _PAGE, reach.cap, follow=False):
+        for page in self._pages(reach, self._walk.spans(values), 1 if one else PAGE, reach.cap, follow=False):
             number += len(page.names)
             if one and number:
                 break
@@ -270,37 +241,33 @@ class Walking(Reading):
 
     def owners(self, reach: Reach, values: Values) -> list[str]:
         """Give the names of the records, unloaded."""
-        pages = self._pages(reach, self._walk.spans(values), _PAGE, reach.cap, follow=False)
+        pages = self._pages(reach, self._walk.spans(values), PAGE, reach.cap, follow=False)
         return [owner_of(name) for page in pages for name in page.names]
 
     def _size(self, limit: int | None) -> int:
-        if limit is None or limit > _PAGE:
-            return _PAGE
+        if limit is None or limit > PAGE:
+            return PAGE
         is_exact = self.plan.residual is None and self.is_ordered
-        return max(1, limit) if is_exact else min(_PAGE, limit + max(_MORE, limit // 4))
+        return max(1, limit) if is_exact else min(PAGE, limit + max(_MORE, limit // 4))
 
     def _pages(
         self, reach: Reach, spans: Sequence[Span], size: int, cap: int | None, *, follow: bool = True
     ) -> Iterator[Page]:
         """Read pages of growing size; past the cap, raise when another page is asked for."""
         reverse, followed, number = self._walk.reverse, self.space if follow else None, 0
-        for span in spans:
-            while True:
-                wanted = size if cap is None else min(size, cap - number + 1)
-                page = reach.scan(span, wanted, reverse=reverse, follow=followed)
-                got = len(page.names)
-                number += got
-                if cap is not None and number > cap:
-                    reach.examined += got - 1
-                    yield Page(page.names[:-1], page.values[: got - 1], page.epoch)
-                    raise TooManyExamined(self.model, cap)
-                reach.examined += got
-                yield page
-                if got < wanted:
-                    break
-                last = page.names[-1]
-                span = Span(span.space, span.low, last) if reverse else Span(span.space, just_after(last), span.high)
-                size = min(_PAGE, 2 * size)
+        while spans:
+            wanted = size if cap is None else min(size, cap - number + 1)
+            page = reach.scan(spans, wanted, reverse=reverse, follow=followed)
+            got = len(page.names)
+            number += got
+            if cap is not None and number > cap:
+                reach.examined += got - 1
+                yield Page(page.names[:-1], page.values[: got - 1], page.epoch)
+                raise TooManyExamined(self.model, cap)
+            reach.examined += got
+            yield page
+            spans = beyond(spans, page, wanted, reverse=reverse)
+            size = min(PAGE, 2 * size)
 
 
 class Unions(Reading):

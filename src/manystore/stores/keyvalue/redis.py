@@ -1,7 +1,7 @@
 """Redis: a key-value store on one server, or in one slot of a cluster, and the store that `redis://` opens.
 
 Knows the inner waist, URLs and what Redis replies. redis_script.py has what is sent, redis_exchange.py the sending,
-redis_connection.py the connections, redis_translate.py the errors.
+redis_slot.py what tells of a lost reply, redis_connection.py the connections, redis_translate.py the errors.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ from typing import Any, ClassVar
 
 from redis.crc import key_slot
 
-from ...errors import Closed, EpochChanged, NotADatabase, OutcomeUnknown, StoreError, URLError
+from ...errors import EpochChanged, NotADatabase, URLError
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
-from .outcome import Broken, settle
-from .protocol import CATALOG, Check, Key, Page, Put, Same, Span, Values, epoch_of
-from .redis_connection import Address, Connections, Login, OneServer, Slot
-from .redis_exchange import Exchange, Lost
-from .redis_script import COMMIT, COMMITTED, FIND, OTHER_EPOCH, Keyspace, packed
+from .outcome import Broken, through
+from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
+from .redis_connection import Address, Connections, HashSlot, Login, OneServer
+from .redis_exchange import Exchange
+from .redis_script import COMMIT, COMMITTED, FIND, FIND_ALL, OTHER_EPOCH, OWNED, Keyspace, packed
 from .redis_translate import translate
 from .store import KeyValueStore
 
-_UNFENCED = "the connection broke during a commit, and what was sent may still be carried out"
-_NOT_ASKED = "the connection broke during a commit, and the server would not tell what became of it"
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _PORT, _TIMEOUT, _POOL = 6379, 5, 16
 _OPTIONS = ("timeout", "connect_timeout", "pool", "durability", "replicas")
@@ -41,9 +39,12 @@ class Redis:
         self._keyspace = keyspace
         self._connections = connections
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values, or the records that they name."""
         keyspace = self._keyspace
+        if follow is not None:
+            epoch, *found = self._exchange.run(OWNED, *keyspace.owned(keys, follow))
+            return Values(found, _text(epoch))
         if len(keys) == 1:
             value, epoch = self._exchange.ask(keyspace.read_one(*keys[0]), 2)
             return Values([value], _text(epoch))
@@ -65,16 +66,23 @@ class Redis:
         return Values(values, _text(epoch))
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
         """Read names in order, and the records they lead to."""
         keyspace = self._keyspace
-        key, bounds = keyspace.names(span.space), keyspace.bounds(span, limit, reverse=reverse)
-        if follow is None:
-            request = packed(b"ZRANGE", key, *bounds[:2], b"BYLEX", *bounds[2:]) + keyspace.epoch
-            names, epoch = self._exchange.ask(request, 2)
-            return Page([name.decode() for name in names], [], _text(epoch))
-        epoch, names, *slices = self._exchange.run(FIND, [keyspace.catalog, key, keyspace.values(follow)], bounds)
+        keys = [keyspace.catalog, keyspace.names(spans[0].space)]
+        if follow is not None:
+            keys.append(keyspace.values(follow))
+        if len(spans) > 1:
+            arguments = keyspace.all_bounds(spans, limit, reverse=reverse)
+            epoch, names, *slices = self._exchange.run(FIND_ALL, keys, arguments)
+        else:
+            bounds = keyspace.bounds(spans[0], limit, reverse=reverse)
+            if follow is None:
+                request = packed(b"ZRANGE", keys[1], *bounds[:2], b"BYLEX", *bounds[2:]) + keyspace.epoch
+                names, epoch = self._exchange.ask(request, 2)
+                return Page([name.decode() for name in names], [], _text(epoch))
+            epoch, names, *slices = self._exchange.run(FIND, keys, bounds)
         values = slices[0] if len(slices) == 1 else [value for part in slices for value in part]
         return Page([name.decode() for name in names], values, _text(epoch))
 
@@ -83,42 +91,32 @@ class Redis:
     ) -> int | None:
         """Delete and put, if the epoch is in force and every check holds."""
         keys, arguments = self._keyspace.step(checks, puts, deletes, epoch)
-
-        def send() -> int | None:
-            answer: int = self._exchange.deliver(COMMIT, keys, arguments)
-            if answer == OTHER_EPOCH:
-                raise EpochChanged("the catalog changed since the write was made")
-            return None if answer == COMMITTED else answer - 1
-
+        if not puts and not deletes:
+            return _failing(self._exchange.run(COMMIT, keys, arguments))
+        exchange = self._exchange
         try:
-            return send()
-        except Lost as lost:
-            is_fenced = self._exchange.fence(lost.link)
-        written = {(put[0], put[1]) for put in puts}.union(deletes)
-        # Unfenced, what was sent is refused for ever only when a record that it would change has moved on.
-        if not is_fenced and not any(isinstance(check, Same) and check.key in written for check in checks):
-            raise OutcomeUnknown(_UNFENCED)
-        answers: list[int | None] = []
-
-        def again() -> int | None:
-            answers.append(send())
-            return answers[0]
-
-        try:
-            failing = settle(again, self.get, checks, puts, deletes)
-        except (Broken, StoreError, URLError, Closed) as error:
-            if isinstance(error, OutcomeUnknown):
-                raise
-            raise OutcomeUnknown(_NOT_ASKED) from error
-        if failing is None and answers != [None]:
-            self._exchange.see_replicas()  # it was carried out before, on a connection that is gone
-        if failing is not None and not is_fenced and not isinstance(checks[failing], Same):
-            raise OutcomeUnknown(_UNFENCED)
-        return failing
+            return _failing(exchange.deliver(keys, arguments))
+        except Broken as broken:
+            lost = broken
+        return through(
+            lost,
+            lambda: _failing(exchange.deliver(keys, arguments)),
+            exchange.ask_slot,
+            self.get,
+            parts=(checks, puts, deletes),
+            seconds=exchange.patience,
+        )
 
     def close(self) -> None:
         """Close every connection."""
         self._connections.close()
+
+
+def _failing(answer: int) -> int | None:
+    """Give what the waist's commit gives."""
+    if answer == OTHER_EPOCH:
+        raise EpochChanged("the catalog changed since the write was made")
+    return None if answer == COMMITTED else answer - 1
 
 
 def _text(epoch: bytes | None) -> str:
@@ -162,9 +160,9 @@ class RedisStore(KeyValueStore):
         )
         connections = Connections(login, kept=_whole(url, "pool", _POOL))
         keyspace = Keyspace(tag)
-        way = Slot(addresses, key_slot(keyspace.catalog), connections) if is_cluster else OneServer(addresses[0])
+        way = HashSlot(addresses, key_slot(keyspace.catalog), connections) if is_cluster else OneServer(addresses[0])
         replicas = _whole(url, "replicas", 0)
-        exchange = Exchange(connections, way, patience=timeout, replicas=replicas, wait=wait)
+        exchange = Exchange(connections, keyspace, way, patience=timeout, replicas=replicas, wait=wait)
         try:
             _examine(exchange, keyspace)
         except BaseException:
@@ -181,7 +179,7 @@ def _examine(exchange: Exchange, keyspace: Keyspace) -> None:
     while True:
         request = packed(b"SCAN", cursor, b"MATCH", keyspace.start + b"*", b"COUNT", b"1000")
         cursor, found = exchange.ask(request, 1)[0]
-        if found:
+        if any(not key.startswith(keyspace.slots) for key in found):
             if _is_made(exchange, keyspace):  # by somebody else, meanwhile
                 return
             raise NotADatabase(f"there are keys under {keyspace.start.decode()}, but no catalog")

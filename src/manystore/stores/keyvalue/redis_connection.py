@@ -1,4 +1,4 @@
-"""Connections to a Redis server: a stack of open ones, the one used last is used next; and who they are to the server.
+"""Connections to a Redis server: a stack of open ones, the one used last is used next.
 
 Knows redis-py's Connection and processes; must not know what is sent. Not redis-py's client and pool: those cost as
 much as a read takes, and try again by themselves, which no commit may be.
@@ -18,11 +18,11 @@ from redis.retry import Retry
 
 from ...errors import Closed, StoreError, Unavailable, URLError
 from .redis_script import packed
+from .redis_slot import Slot
 from .redis_translate import ANSWERS, DRIVER_ERRORS, translate
 
 Address: TypeAlias = tuple[str, int]
 
-_WHO = packed(b"CLIENT", b"ID") + packed(b"INFO", b"server")
 _SETTINGS = (b"maxmemory-policy", b"appendonly", b"appendfsync")
 _ASK_SETTINGS = b"".join([packed(b"CONFIG", b"GET", name) for name in _SETTINGS])
 
@@ -43,12 +43,12 @@ class Login(msgspec.Struct, frozen=True):
 
 
 class Link:
-    """One open connection. number, run: its own at the server and the server's; None when the server does not say.
+    """One open connection. slot: what its commits write to, once it has one.
 
     send takes a list of bytes and False (no health check); read gives one reply. Both raise DRIVER_ERRORS.
     """
 
-    __slots__ = ("address", "is_fresh", "is_open", "number", "raw", "read", "run", "send")
+    __slots__ = ("address", "is_fresh", "is_open", "raw", "read", "send", "slot")
 
     def __init__(self, raw: Any, address: Address) -> None:
         self.raw = raw
@@ -57,27 +57,21 @@ class Link:
         self.read: Callable[[], Any] = raw.read_response
         self.is_fresh = True  # not used before
         self.is_open = True
-        number, info = self._both(_WHO, 2)
-        self.number: int | None = number
-        self.run = _run_of(info)
-
-    def _both(self, payload: bytes, count: int) -> list[Any]:
-        """Send some commands; give a reply each, None for those that the server refuses."""
-        self.send([payload], False)
-        replies: list[Any] = []
-        for _ in range(count):
-            try:
-                replies.append(self.read())
-            except ANSWERS as error:
-                if not isinstance(error, ANSWERS[0]):  # it will not talk to us at all
-                    raise
-                replies.append(None)
-        return replies
+        self.slot: Slot | None = None
 
     def settings(self) -> dict[bytes, bytes]:
         """Give the settings that matter here; nothing where the server does not tell."""
-        replies = self._both(_ASK_SETTINGS, len(_SETTINGS))
-        return {reply[0]: reply[1] for reply in replies if reply}
+        self.send([_ASK_SETTINGS], False)
+        found: dict[bytes, bytes] = {}
+        for _ in _SETTINGS:
+            try:
+                reply = self.read()
+            except ANSWERS as error:
+                if not isinstance(error, ANSWERS[0]):  # it will not talk to us at all
+                    raise
+            else:
+                found.update([reply] if reply else [])
+        return found
 
     def close(self) -> None:
         """Hang up; closing twice is fine."""
@@ -102,7 +96,6 @@ class Connections:
         self._inherited: list[Link] = []
         self._pid = os.getpid()
         self._closed = False
-        self._examined: set[str | None] = set()  # runs of servers whose settings were looked at
         self._class = Connection if login.tls is None else SSLConnection
 
     def take(self, address: Address) -> Link:
@@ -159,8 +152,7 @@ class Connections:
         try:
             raw.connect()
             link = Link(raw, address)
-            if link.run is None or link.run not in self._examined:
-                self._examine(link)
+            self._examine(link)
         except DRIVER_ERRORS as error:
             raw.disconnect()
             raise translate(error) from error
@@ -190,18 +182,12 @@ class Connections:
                 raise URLError("durability=full: this user may not read the server's settings (CONFIG GET)")
             if (found[b"appendonly"], found.get(b"appendfsync")) != (b"yes", b"always"):
                 raise URLError("durability=full needs a server with appendonly yes and appendfsync always")
-        self._examined.add(link.run)
 
     def _forked(self) -> None:
         # The sockets are the parent's: they are kept, and left alone.
         self._inherited += self._idle
         self._idle = deque()
         self._pid = os.getpid()
-
-
-def _run_of(info: Any) -> str | None:
-    lines = bytes(info or b"").split(b"\r\n")
-    return next((line[7:].decode() for line in lines if line.startswith(b"run_id:")), None)
 
 
 class OneServer:
@@ -223,8 +209,8 @@ class OneServer:
         """Hear that there was no answer from there."""
 
 
-class Slot:
-    """The way to the node of a cluster that holds a slot, which all keys of one database are in."""
+class HashSlot:
+    """The way to the node of a cluster that holds the hash slot which all keys of one database are in."""
 
     def __init__(self, seeds: list[Address], slot: int, connections: Connections) -> None:
         self._nodes = list(seeds)  # whom to ask, the most hopeful first

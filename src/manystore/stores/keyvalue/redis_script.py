@@ -1,4 +1,4 @@
-"""What is sent to Redis: the two Lua scripts, and the packing of commands.
+"""What is sent to Redis: the Lua scripts, and the packing of commands.
 
 Knows Redis's commands and the checks of the inner waist; must not know connections. Every key that a script touches is
 among its KEYS, so that a cluster refuses it as a whole while a slot moves, never half-way.
@@ -20,7 +20,7 @@ _PACK = msgspec.msgpack.Encoder().encode
 Numbers: TypeAlias = dict[str, tuple[int, int]]
 """Of a space's hash and of its sorted set among KEYS, as Lua counts; 0 is none."""
 
-COMMITTED, OTHER_EPOCH = 0, -1
+COMMITTED, OTHER_EPOCH, SLOT_GONE = 0, -1, -2
 """What COMMIT gives; above 0 it is the number of the first check that fails, counted from 1."""
 
 
@@ -42,72 +42,87 @@ class Script:
         return packed(*head, b"%d" % len(keys), *keys, *arguments)
 
 
-# Redis's Lua takes no more than some 8,000 values at once, so long lists go to a command in slices.
+# A step is one flat list, since Lua takes long to unpack many small ones. Redis's Lua takes no more than some 8,000
+# values at once, so long lists go to a command in slices.
 COMMIT = Script("""\
-local call, step = redis.call, cmsgpack.unpack(ARGV[2])
+local call, step, at = redis.call, cmsgpack.unpack(ARGV[2]), 4
 if ARGV[1] ~= '' and call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return -1 end
 
-local function sliced(command, key, arguments)
+local function sliced(command, key, first, last)
   local sum = 0
-  for first = 1, #arguments, 4000 do
-    sum = sum + call(command, key, unpack(arguments, first, math.min(first + 3999, #arguments)))
+  for start = first, last, 4000 do
+    sum = sum + call(command, key, unpack(step, start, math.min(start + 3999, last)))
   end
   return sum
 end
 
-local function add(key, names, stride)
-  local arguments = {}
-  for place = 1, #names, stride do
-    arguments[#arguments + 1] = 0
-    arguments[#arguments + 1] = names[place]
-  end
-  sliced('ZADD', key, arguments)
+local function range(key, low, high, most)
+  return call('ZRANGE', key, '[' .. low, '(' .. high, 'BYLEX', 'LIMIT', 0, most)
 end
 
-local function range(key, check, most)
-  return call('ZRANGE', key, '[' .. check[3], '(' .. check[4], 'BYLEX', 'LIMIT', 0, most)
-end
-
-for place, check in ipairs(step[1]) do
-  local kind, key, name, holds = check[1], KEYS[check[2]], check[3], nil
+for place = 1, step[1] do
+  local kind, key, name, more, holds = step[at], KEYS[step[at + 1]], step[at + 2], step[at + 3], nil
+  at = at + 4
   if kind == 'absent' then
     holds = call('HEXISTS', key, name) == 0
   elseif kind == 'same' then
     local value = call('HGET', key, name)
-    holds = value and string.sub(value, 1, 30) == '{"_revision":"' .. check[4]
+    holds = value and string.sub(value, 1, 30) == '{"_revision":"' .. more
   elseif kind == 'exists' then
     holds = call('HEXISTS', key, name) == 1
   elseif kind == 'empty' then
-    holds = #range(key, check, 1) == 0
+    holds = #range(key, name, more, 1) == 0
   else
-    local seen = check[5]
-    local found = range(key, check, #seen + 1)
-    holds = #found == #seen and table.concat(found, '\\0') == table.concat(seen, '\\0')
+    local count = step[at]
+    local found = range(key, name, more, count + 1)
+    holds = #found == count
+    for number = 1, count do
+      holds = holds and found[number] == step[at + number]
+    end
+    at = at + count + 1
   end
   if not holds then return place end
 end
 
-for _, part in ipairs(step[2]) do
-  local values, names = KEYS[part[1]], KEYS[part[2]]
-  if not values then
-    add(names, part[3], 1)
-  elseif sliced('HSET', values, part[3]) > 0 and names then
-    add(names, part[3], 2)
+if not ARGV[3] and step[2] + step[3] > 0 then
+  local slot = KEYS[#KEYS]
+  -- A full server refuses a script at its first write. It must not refuse deletes, and those alone come after this one.
+  if step[2] == 0 then call('PEXPIRE', slot, 600000) end
+  local number = call('INCR', slot)
+  if number < 2 then
+    if number == 1 then call('DEL', slot) end
+    return -2
   end
 end
-for _, part in ipairs(step[3]) do
-  local values, names = KEYS[part[1]], KEYS[part[2]]
-  if values then sliced('HDEL', values, part[3]) end
-  if names then sliced('ZREM', names, part[3]) end
+
+for _ = 1, step[2] do
+  local values, names, first, last = KEYS[step[at]], KEYS[step[at + 1]], at + 3, at + 2 + step[at + 2]
+  if not values then
+    sliced('ZADD', names, first, last)
+  elseif sliced('HSET', values, first, last) > 0 and names then
+    for place = first, last, 2 do
+      step[place], step[place + 1] = '0', step[place]
+    end
+    sliced('ZADD', names, first, last)
+  end
+  at = last + 1
+end
+for _ = 1, step[3] do
+  local values, names, first, last = KEYS[step[at]], KEYS[step[at + 1]], at + 3, at + 2 + step[at + 2]
+  if values then sliced('HDEL', values, first, last) end
+  if names then sliced('ZREM', names, first, last) end
+  at = last + 1
 end
 return 0
 """)
-"""KEYS: the catalog, then all that is touched. ARGV: the epoch or nothing; checks, puts, deletes (see Keyspace)."""
+"""KEYS: the catalog, all that is touched, and, of a step that writes, its slot (redis_slot.py).
 
-FIND = Script("""\
-local call = redis.call
-local names = call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', unpack(ARGV, 3))
+ARGV: the epoch or nothing; the step (see Keyspace); anything more, for a step that has no slot.
+"""
+
+_FOLLOWED = """\
 local found, keys = {call('HGET', KEYS[1], 'epoch'), names}, {}
+if not KEYS[3] then return found end
 for place, name in ipairs(names) do
   keys[place] = string.match(name, '.* (.*)') or name
 end
@@ -115,8 +130,37 @@ for first = 1, #keys, 4000 do
   found[#found + 1] = call('HMGET', KEYS[3], unpack(keys, first, math.min(first + 3999, #keys)))
 end
 return found
-""")
+"""
+
+FIND = Script(f"""\
+local call = redis.call
+local names = call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', unpack(ARGV, 3))
+{_FOLLOWED}""")
 """KEYS: the catalog, the names, the records. ARGV: two bounds, REV, LIMIT. Gives epoch, names, values in slices."""
+
+FIND_ALL = Script(f"""\
+local call, left, names = redis.call, tonumber(ARGV[1]), {{}}
+for place = 3, #ARGV, 2 do
+  if left == 0 then break end
+  local rest = {{'LIMIT', 0, left}}
+  if ARGV[2] ~= '' then rest[4] = ARGV[2] end
+  local part = call('ZRANGE', KEYS[2], ARGV[place], ARGV[place + 1], 'BYLEX', unpack(rest))
+  for _, name in ipairs(part) do names[#names + 1] = name end
+  if left > 0 then left = left - #part end
+end
+{_FOLLOWED}""")
+"""The same of several spans. KEYS: the records only if they are to be followed. ARGV: the limit (-1: none), REV or
+nothing, two bounds a span."""
+
+OWNED = Script("""\
+local call, found = redis.call, {redis.call('HGET', KEYS[1], 'epoch')}
+for place, name in ipairs(ARGV) do
+  local owner = call('HGET', KEYS[place + 2], name)
+  found[place + 1] = owner and call('HGET', KEYS[2], owner)
+end
+return found
+""")
+"""KEYS: the catalog, the records, the space of each claim. ARGV: the claims' names. Gives epoch, then the records."""
 
 
 class Keyspace:
@@ -128,10 +172,15 @@ class Keyspace:
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self.start = b"{%b}:" % tag.encode()
+        self.slots = self.start + b"w:"
         self.catalog = self.values(CATALOG[0])
         self.epoch = packed(b"HGET", self.catalog, b"epoch")
         self._heads: dict[str, bytes] = {}
         self._numbered: dict[frozenset[str], tuple[list[bytes], Numbers]] = {}
+
+    def slot(self, name: str) -> bytes:
+        """Give the key of a slot."""
+        return self.slots + name.encode()
 
     def values(self, space: str) -> bytes:
         """Give the hash of a space."""
@@ -177,33 +226,56 @@ class Keyspace:
             rest += [b"LIMIT", b"0", b"%d" % limit]
         return [high, low, *rest] if reverse else [low, high, *rest]
 
+    def all_bounds(self, spans: Sequence[Span], limit: int | None, *, reverse: bool) -> list[bytes]:
+        """Give the arguments of FIND_ALL."""
+        arguments = [b"%d" % (-1 if limit is None else limit), b"REV" if reverse else b""]
+        for span in spans:
+            arguments += self.bounds(span, None, reverse=reverse)[:2]
+        return arguments
+
+    def owned(self, keys: Sequence[Key], follow: str) -> tuple[list[bytes], list[bytes]]:
+        """Give the keys and arguments of OWNED."""
+        spaces = [self.values(space) for space, _ in keys]
+        return [self.catalog, self.values(follow), *spaces], [name.encode() for _, name in keys]
+
     def step(
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], epoch: str | None
     ) -> tuple[list[bytes], list[bytes]]:
-        """Give the keys and arguments of COMMIT."""
+        """Give the keys and arguments of COMMIT.
+
+        A step is how many checks there are, how many groups of puts and of deletes, and then all those. A check is four
+        values, a range's then what was seen, its number first; a group is the numbers of its keys, of its values, and
+        these: name and value, or 0 and a name; of deletes, names.
+        """
         spaces = {put[0] for put in puts}
         spaces.update(map(_space, checks))
         spaces.update([space for space, _ in deletes])
         keys, numbers = self.numbered(frozenset(spaces))
-        tests = [_test(numbers, check) for check in checks]
-        made: dict[str, list[Any]] = {}
+        made: dict[str, list[str]] = {}
         for space, name, value in puts:
             part = made.setdefault(space, [])
-            part.append(name)
             if space[0] in _VALUED:
-                part.append(value.decode())  # Redis's msgpack knows no bytes; all values are JSON or keys
+                part += (name, value.decode())  # Redis's msgpack knows no bytes; all values are JSON or keys
                 if space == CATALOG[0]:
                     part += ("epoch", epoch_of(value))
-        gone: dict[str, list[Any]] = {}
+            else:
+                part += ("0", name)
+        gone: dict[str, list[str]] = {}
         if deletes:
-            # Puts go first, since a full server refuses a script only at its first write, and deletes it never refuses.
+            # Puts go first: a full server refuses a script only before it has written anything, and deletes never.
             kept = {(space, name) for space, name, _ in puts}
             for key in deletes:
                 if key not in kept:
                     gone.setdefault(key[0], []).append(key[1])
-        parts = [[(*numbers[space], names) for space, names in part.items()] for part in (made, gone)]
-        blob = _PACK((tests, *parts))
-        return keys, [(epoch or "").encode(), blob]
+        step: list[Any] = [len(checks), len(made), len(gone)]
+        for check in checks:
+            step += _test(numbers, check)
+        for groups in (made, gone):
+            for space, names in groups.items():
+                step += numbers[space]
+                step.append(len(names))
+                step += names
+        return keys, [(epoch or "").encode(), _PACK(step)]
 
 
 _VALUED = "ruc"
@@ -218,12 +290,12 @@ def _space(check: Check) -> str:
 
 def _test(numbers: Numbers, check: Check) -> tuple[Any, ...]:
     if isinstance(check, Absent):
-        return "absent", numbers[check.key[0]][0], check.key[1]
+        return "absent", numbers[check.key[0]][0], check.key[1], ""
     if isinstance(check, Same):
         return "same", numbers[check.key[0]][0], check.key[1], check.token
     if isinstance(check, Exists):
-        return "exists", numbers[check.key[0]][0], check.key[1]
+        return "exists", numbers[check.key[0]][0], check.key[1], ""
     if isinstance(check, Empty):
         return "empty", numbers[check.space][1], check.prefix, after_all(check.prefix)
     span = check.span
-    return "range", numbers[span.space][1], span.low, span.high, check.seen
+    return "range", numbers[span.space][1], span.low, span.high, len(check.seen), *check.seen

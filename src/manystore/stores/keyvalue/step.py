@@ -108,7 +108,7 @@ class Step:
 
     def scan(self, span: Span) -> Page:
         """Read all names of a span."""
-        page = self.kv.scan(span)
+        page = self.kv.scan((span,))
         self.trips += page.trips
         self._believe(page.epoch)
         self._scanned.append((span, page.names))

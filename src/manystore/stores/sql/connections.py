@@ -41,6 +41,10 @@ class Connection(ABC):
         """Tell whether the other end has hung up in the meantime, so far as that is to be seen from here."""
         return False
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than that for each answer to come, if one is waited for at all."""
+        del seconds
+
     def end(self) -> None:
         """Roll back what is open. Raises what the driver raises."""
         self.execute("ROLLBACK", ())
@@ -87,6 +91,17 @@ class Connections(ABC):
             connection.close()
             self.forget()
             return self.opened()
+        return connection
+
+    def spare(self) -> Connection | None:
+        """Give a connection to use alone if one is open and idle; drop it afterwards."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return None
+        if connection.is_stale():
+            connection.close()
+            return None
         return connection
 
     def put(self, connection: Connection) -> None:

@@ -27,8 +27,8 @@ Row: TypeAlias = tuple[Any, ...]
 Clause: TypeAlias = ColumnElement[bool]
 Verdict: TypeAlias = Literal["broken", "taken", "again", "missing", "other"]
 """What a driver's error means for what goes on. broken: the connection is gone, and what was sent last may or may not
-have been carried out; taken: a constraint refused the statement; again: all was rolled back because of others' locks;
-missing: a table or a column is not there; other: only the translation matters."""
+have been carried out; taken: a constraint, or marked, refused the statement; again: all was rolled back because of
+others' locks; missing: a table or a column is not there; other: only the translation matters."""
 LONG = BIGINT
 HALF = 32  # bits: where a sum of 64-bit ints would stop at 64 bits on its way, ints are added up in two halves
 AS_JSON = Form(dump=lambda value: msgspec.json.encode(value).decode(), load=msgspec.json.decode)
@@ -58,6 +58,11 @@ class Dialect(ABC):
     """An UPDATE may look at its own table in its condition."""
     ordered_subqueries: ClassVar[bool] = True
     """Rows leave a limited subquery in the subquery's order."""
+    now: ClassVar[str] = ""
+    mark: ClassVar[str] = ""
+    marked: str = ""
+    """Of slot.py, where replies get lost. mark: writes a slot's row, be it there or not. marked: one statement of one
+    that changes a record and a mark; where nothing was changed it gives no row, or raises "taken". "": no such."""
     longest_name: ClassVar[int] = 63
     rows_a_statement: ClassVar[tuple[int, ...]] = (64, 8, 1)
     """How many rows one INSERT takes, the largest first; (0,): the driver takes many by itself."""
@@ -72,8 +77,9 @@ class Dialect(ABC):
         """Name a table."""
         return name
 
-    def table_options(self) -> dict[str, Any]:
-        """Give what SQLAlchemy's Table takes beside its columns."""
+    def table_options(self, *, rewritten: bool = False) -> dict[str, Any]:
+        """Give what SQLAlchemy's Table takes beside its columns. rewritten: its rows change all the time."""
+        del rewritten
         return {}
 
     def further_columns(self, collection: Collection) -> Iterator[Column[Any]]:

@@ -63,6 +63,10 @@ class ServerConnection(Connection):
         """Tell whether the server has hung up."""
         return readable(self._socket)
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than that for each answer to come."""
+        self.raw._read_timeout = seconds  # noqa: SLF001 - PyMySQL takes it only when it connects
+
     def close(self) -> None:
         """Close it."""
         try:
@@ -166,7 +170,7 @@ class MySQLStore(SQLStore):
         lock = "SELECT GET_LOCK(CONCAT(LEFT(MD5(DATABASE()), 16), %s), %s)"
         if execute(lock, (place, math.ceil(self._patience))).fetchall() != [(1,)]:
             raise Unavailable("another program is making the database and does not come to an end")
-        present = self._present(connection, self._layout.tables(catalog.head))
+        present = self._present(connection, [*self._layout.tables(catalog.head), self._layout.writers.name])
         if table in present and execute(f"SELECT 1 FROM {self._dialect.quoted(table)}", ()).fetchall():
             return
         if table in present:

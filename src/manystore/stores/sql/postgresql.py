@@ -86,6 +86,10 @@ class ServerConnection(Connection):
         """Tell whether the server has hung up."""
         return readable(self.raw.pgconn.socket)
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than that for each answer to come."""
+        self.raw.limit = seconds
+
     def end(self) -> None:
         """Roll back what is open."""
         if self._is_spoilt:

@@ -100,6 +100,7 @@ class SQLStore(ABC):
 
     def close(self) -> None:
         """Close every connection."""
+        self._writer.close()
         self._connections.close()
 
     def _altering(self) -> Connection:

@@ -1,4 +1,4 @@
-"""Tables: what a collection, its indexes and the catalog look like in an SQL database.
+"""Tables: what a collection, its indexes, the catalog and the slots look like in an SQL database.
 
 Knows schemas and SQLAlchemy's tables; must not know plans, changes or connections. The columns of ours: docs/format.md.
 """
@@ -20,7 +20,9 @@ from .dialect import LONG, Dialect
 REVISION, PREVIOUS, VERSION, EXTRAS = "_revision", "_previous", "_version", "_extras"
 CATALOG = "_manystore"
 CATALOG_COLUMNS = {"format", "epoch", "catalog"}
+WRITERS = "_manystore_writer"
 _EPOCH, _TEXT = Field("epoch", "epoch", "str", length=16), Field("text", "text", "str")
+_SEEN = Field("seen", "seen", "datetime")
 
 
 class Layout:
@@ -38,6 +40,15 @@ class Layout:
             Column("catalog", dialect.column_type(_TEXT, indexed=False), nullable=False),
             **dialect.table_options(),
         )
+        # One row for each step under way (slot.py); only where a reply can be lost.
+        self.writers = Table(
+            self._name(prefix + WRITERS),
+            MetaData(),
+            Column("name", LONG, primary_key=True, autoincrement=False),
+            Column("number", LONG, nullable=False),
+            Column("seen", dialect.column_type(_SEEN, indexed=False), nullable=False),
+            **dialect.table_options(rewritten=True),
+        )
         self._kept: dict[int, tuple[Collection, Table]] = {}
 
     def table(self, collection: Collection) -> Table:
@@ -50,13 +61,15 @@ class Layout:
         return kept[1]
 
     def tables(self, schema: Schema) -> list[str]:
-        """Give the names of all tables of a schema, the catalog's first."""
+        """Give the names of the tables that a schema says of, the catalog's first."""
         return [self.catalog.name, *(self.table(collection).name for collection in schema.collections)]
 
     def creation(self, schema: Schema) -> Iterator[str]:
         """Give the statements that make all tables and indexes of a schema, the catalog's table first."""
         write = self.dialect.ddl_text
         yield write(CreateTable(self.catalog))
+        if self.dialect.remote:
+            yield write(CreateTable(self.writers))
         for collection in schema.collections:
             table = self.table(collection)
             yield write(CreateTable(table))

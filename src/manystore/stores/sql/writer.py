@@ -1,8 +1,8 @@
 """The writer: one change goes as one guarded statement, several go in one transaction.
 
 Knows connections and when a write counts as made; hope.py and step.py know the order and the rules. A step that others'
-locks undid is begun again after a random pause, until the database's timeout. recovery.py says what became of one whose
-connection broke.
+locks undid is begun again after a random pause, until the database's timeout. Each marks its slot (slot.py), by which
+recovery.py says what became of one whose connection broke.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, NoReturn
 
-from ...errors import EpochChanged, ManystoreError, NotFound, OutOfBounds, Unavailable, WriteRefused
+from ...errors import ManystoreError, OutcomeUnknown, Unavailable
 from ...store.protocol import Change, Check, Wait, Written
-from .connections import Connection
+from .connections import Bound, Connection
 from .hope import Hope
 from .reader import Reader, changed
-from .recovery import Broken, Recovery, is_guarded
+from .recovery import Broken, Recovery, needs_slot
 from .schemas import Known
+from .slot import Slot, Slots
 from .step import Again, Retry, Step
 
 _PAUSE, _LONGEST_PAUSE = 0.002, 0.1
+_SENDINGS = 2
 _UNDONE = "other writers kept this one from being carried out; nothing was written"
-_REFUSALS = (WriteRefused, NotFound, OutOfBounds, EpochChanged)
+_BROKEN = "the connection broke twice; nothing was written"
 
 
 class Writer:
@@ -36,6 +38,8 @@ class Writer:
         self._dialect = reader.dialect
         self._errors = reader.dialect.errors
         self._known: Known | None = None
+        self._slots = Slots(reader.layout)
+        self._recovery = Recovery(reader, self._slots, wait, patience)
         self._wait = wait
         self._patience = patience
         self._begin = (self._dialect.begin, ())
@@ -48,117 +52,108 @@ class Writer:
         known = self._known
         if known is None or known.epoch != epoch:
             known = self._learn(epoch)
+        if not self._dialect.remote or not needs_slot(changes):
+            return self._sent(changes, known, None)
+        slot = self._slots.take()
         try:
-            return self._once(changes, known)
-        except Again:
-            return self._until_made(changes, known)
-        except Broken as broken:
-            return self._recovered(changes, known, broken)
+            written = self._sent(changes, known, slot)
+        except OutcomeUnknown:
+            raise  # something that writes the slot may still be under way
+        except ManystoreError:
+            self._slots.give(slot)
+            raise
+        slot.is_stored = True
+        self._slots.give(slot)
+        return written
+
+    def close(self) -> None:
+        """Leave no slots behind."""
+        self._slots.close(self._connections)
 
     def _learn(self, epoch: str) -> Known:
         catalog = self._reader.catalog()
         if catalog is None or catalog.epoch != epoch:
             raise changed()
+        if self._dialect.remote:
+            self._slots.clean(self._connections)
         self._known = known = Known(catalog, self._reader.layout)
         return known
 
-    def _until_made(self, changes: Sequence[Change], known: Known) -> Written:
-        """Begin a step again that others undid."""
-        deadline = time.monotonic() + self._patience
+    def _sent(self, changes: Sequence[Change], known: Known, slot: Slot | None) -> Written:
+        """Send a step, and once more when its connection broke and it was not carried out."""
+        for _ in range(_SENDINGS):
+            try:
+                return self._until_made(changes, known, slot)
+            except Broken as broken:
+                if self._recovery.is_done(broken, changes, known, slot):
+                    return Written(self._recovery.records(changes, known), 1)
+        raise Unavailable(_BROKEN)
+
+    def _until_made(self, changes: Sequence[Change], known: Known, slot: Slot | None) -> Written:
+        """Begin a step again as long as others undo it."""
+        try:
+            return self._once(changes, known, slot)
+        except Again:
+            deadline = time.monotonic() + self._patience
         for attempt in count():
             self._wait(random.uniform(0, min(_LONGEST_PAUSE, _PAUSE * 2**attempt)))
             try:
-                return self._once(changes, known)
+                return self._once(changes, known, slot)
             except Again:
                 if time.monotonic() >= deadline:
                     break
-            except Broken as broken:
-                return self._recovered(changes, known, broken)
         raise Unavailable(_UNDONE)
 
-    def _recovered(self, changes: Sequence[Change], known: Known, broken: Broken) -> Written:
-        """Send a step once more whose connection broke, and see what became of the first sending."""
-        recovery = Recovery(self._reader, known, self._wait, self._patience)
-        self._connections.put(recovery.fenced(broken))
-        if broken.committing and not is_guarded(changes):
-            return recovery.settled(changes, recovery.unknown())  # sent again, it might be carried out twice
-        try:
-            return self._again(changes, known)
-        except Broken as second:
-            if second.committing or broken.committing:
-                raise recovery.unknown() from second
-            raise Unavailable("the connection broke twice; nothing was written") from second
-        except Again as undone:
-            if not broken.committing:
-                raise Unavailable(_UNDONE) from undone
-            return recovery.settled(changes, Unavailable(_UNDONE))
-        except _REFUSALS as refused:
-            if not broken.committing:
-                raise
-            return recovery.settled(changes, refused)
-
-    def _again(self, changes: Sequence[Change], known: Known) -> Written:
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                return self._once(changes, known)
-            except Again:
-                if time.monotonic() >= deadline:
-                    raise
-                self._wait(random.uniform(0, _LONGEST_PAUSE))
-
-    def _once(self, changes: Sequence[Change], known: Known) -> Written:
-        if len(changes) == 1:
+    def _once(self, changes: Sequence[Change], known: Known, slot: Slot | None) -> Written:
+        if len(changes) == 1 and (slot is None or self._slots.can_run_alone):
             change = changes[0]
             if not isinstance(change, Check):
                 bound = known.mutation(change.collection).alone(change, known.epoch)
                 if bound is not None:
-                    return self._alone(change, bound, known) or self._thoroughly(changes, known)
-        return self._hopefully(changes, known) or self._thoroughly(changes, known)
+                    return self._alone(change, bound, known, slot) or self._thoroughly(changes, known, slot)
+        return self._hopefully(changes, known, slot) or self._thoroughly(changes, known, slot)
 
-    def _alone(self, change: Any, bound: Any, known: Known) -> Written | None:
+    def _alone(self, change: Any, bound: Bound, known: Known, slot: Slot | None) -> Written | None:
         """Make one change with one statement; None when something stands in its way, whatever it is."""
         codec = getattr(change, "codec", None)
-        row: Any = None
         connection = self._connections.take()
         try:
-            cursor = connection.execute(*bound)
-            if codec is None:
-                made = cursor.rowcount == 1
+            if slot is not None:
+                rows = self._slots.run_alone(connection, bound, slot, returning=codec is not None)
             else:
-                row = next(iter(cursor.fetchall()), None)
-                made = row is not None
+                cursor = connection.execute(*bound)
+                rows = [()] * cursor.rowcount if codec is None else cursor.fetchall()
         except self._errors as error:
             if self._dialect.verdict(error) != "taken":
                 self._give_up(connection, error, known, committing=True)
-            made = False
+            self._roll_back(connection)
+            return None
         except BaseException:
             self._connections.drop(connection)
             raise
         self._connections.put(connection)
-        if not made:
-            return None
-        return Written([None if codec is None else codec.load(row)], 1)
+        return Written([None if codec is None else codec.load(rows[0])], 1) if rows else None
 
-    def _hopefully(self, changes: Sequence[Change], known: Known) -> Written | None:
+    def _hopefully(self, changes: Sequence[Change], known: Known, slot: Slot | None) -> Written | None:
         """Send everything at once, and commit when all is as hoped; None when it is not."""
         hope = Hope(known, changes, self._reader.epoch_text)
+        batch = [self._opening(changes), *hope.texts, *self._marks(slot)]
 
         def run(connection: Connection) -> list[Any] | None:
-            answers = connection.send([self._opening(changes), *hope.texts])[1:]
+            answers = connection.send(batch)[1 : 1 + len(hope.texts)]
             return hope.records(changes, answers) if hope.fits(answers) else None
 
         records = self._transaction(run, known)
         trips = 2 if self._dialect.remote else 1
         return None if records is None else Written(records, trips)
 
-    def _thoroughly(self, changes: Sequence[Change], known: Known) -> Written:
+    def _thoroughly(self, changes: Sequence[Change], known: Known, slot: Slot | None) -> Written:
         try:
-            return self._step(changes, known, one_by_one=False)
+            return self._step(changes, known, slot, one_by_one=False)
         except Retry:
-            return self._step(changes, known, one_by_one=True)
+            return self._step(changes, known, slot, one_by_one=True)
 
-    def _step(self, changes: Sequence[Change], known: Known, *, one_by_one: bool) -> Written:
+    def _step(self, changes: Sequence[Change], known: Known, slot: Slot | None, *, one_by_one: bool) -> Written:
         trips = 0
 
         def run(connection: Connection) -> list[Any]:
@@ -168,7 +163,8 @@ class Writer:
             self._compare(connection, known.epoch)
             records = step.run()
             if self._dialect.remote:
-                self._compare(connection, known.epoch)  # by now no other can come into force before the commit
+                # By now no other can come into force before the commit.
+                self._compare(connection, known.epoch, self._marks(slot))
             trips = step.trips + 4 if self._dialect.remote else 1
             return records
 
@@ -177,8 +173,12 @@ class Writer:
     def _opening(self, changes: Sequence[Change]) -> Any:
         return self._begin if any(not isinstance(change, Check) for change in changes) else self._begin_look
 
-    def _compare(self, connection: Connection, epoch: str) -> None:
-        found = connection.execute(self._reader.epoch_text, ()).fetchall()
+    def _marks(self, slot: Slot | None) -> list[Bound]:
+        return [] if slot is None else [self._slots.mark(slot)]
+
+    def _compare(self, connection: Connection, epoch: str, marks: Sequence[Bound] = ()) -> None:
+        """Raise EpochChanged unless this epoch is in force; run what else goes with the same wait."""
+        found = connection.send([*marks, (self._reader.epoch_text, ())])[-1][1]
         if not found or found[0][0] != epoch:
             raise changed()
 

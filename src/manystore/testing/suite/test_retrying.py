@@ -358,8 +358,6 @@ def test_transactions_do_not_nest(library: Library) -> None:
             pass
         with pytest.raises(UsageError):
             tx.retrying(lambda _: None)
-        with pytest.raises(UsageError):
-            tx.scoped("p")
         tx.folder.create(Folder(path="still open"))
     assert library.folder.count(scan=True) == 1
 

@@ -215,6 +215,19 @@ def test_a_transaction_in_scope_checks_and_writes_its_own(tenants: Cloud) -> Non
     assert tenants.server.get("p3").project == "p"
 
 
+def test_a_transaction_can_be_scoped_as_well(tenants: Cloud) -> None:
+    with tenants.transaction() as tx:
+        tx.server.get("q1").vcpus = 7
+        p = tx.scoped("p")
+        p.server.create(_server("p3", "p"))
+        assert [s.id for s in p.server.find(scan=True)] == ["p1", "p3"]
+        with pytest.raises(NotFound):
+            p.server.get("q1")
+        with pytest.raises(OutOfScope):
+            p.server.create(_server("q3", "q"))
+    assert tenants.server.get("p3").project == "p"
+
+
 def test_a_record_moved_away_meanwhile_is_out_of_reach(tenants: Cloud) -> None:
     p = tenants.scoped("p")
     mine = p.server.get("p1")

@@ -68,28 +68,28 @@ def test_get(kv):
 
 
 def test_scan(kv):
-    assert kv.scan(Span("r:a", "b", "d")).names == ["b", "c"]
-    assert kv.scan(Span("r:a", "", "z"), limit=2, reverse=True).names == ["d", "c"]
-    page = kv.scan(Span("r:a", "", "z"), follow="r:a")
+    assert kv.scan([Span("r:a", "b", "d")]).names == ["b", "c"]
+    assert kv.scan([Span("r:a", "", "z")], limit=2, reverse=True).names == ["d", "c"]
+    page = kv.scan([Span("r:a", "", "z")], follow="r:a")
     assert (page.names, page.values, page.trips) == (list("abcd"), [RECORD] * 4, 1)
-    page = kv.scan(Span("i:a.x", "1", "9"), follow="r:a")
+    page = kv.scan([Span("i:a.x", "1", "9")], follow="r:a")
     assert (page.names, page.values, page.trips) == (["1 c", "2 b", "3 z"], [RECORD, RECORD, None], 2)
     assert (page.epoch, page.trips) == (EPOCH, 2)
-    assert kv.scan(Span("i:a.x", "3", "9"), follow="r:none").values == [None]
-    assert kv.scan(Span("i:none", "", "z"), follow="r:a").names == []
+    assert kv.scan([Span("i:a.x", "3", "9")], follow="r:none").values == [None]
+    assert kv.scan([Span("i:none", "", "z")], follow="r:a").names == []
 
 
 @pytest.mark.parametrize("bounds", [("d", "b"), ("b", "b")])
 def test_a_span_without_names_and_no_names_wanted(kv, bounds):
-    assert kv.scan(Span("r:a", *bounds)).names == []
-    assert kv.scan(Span("r:a", "", "z"), limit=0).names == []
+    assert kv.scan([Span("r:a", *bounds)]).names == []
+    assert kv.scan([Span("r:a", "", "z")], limit=0).names == []
     assert kv.commit([Exactly(Span("r:a", *bounds), ())], [], [], epoch=EPOCH) is None
 
 
 def test_names_beyond_ascii_in_the_order_of_code_points(kv):
     names = ["a", "é", "\ud7ff00e000", "z\x00", "z"]
     kv.commit([], [("i:a.y", f"{name} é", b"") for name in names] + [("r:a", "é", RECORD)], [], epoch=EPOCH)
-    page = kv.scan(Span("i:a.y", "", "\ue000"), follow="r:a")
+    page = kv.scan([Span("i:a.y", "", "\ue000")], follow="r:a")
     assert page.names == sorted(f"{name} é" for name in names)
     assert page.values == [RECORD] * len(names)
 
@@ -144,7 +144,7 @@ def test_epoch(kv):
     with pytest.raises(errors.EpochChanged):
         kv.commit([], [("r:a", "n", RECORD)], [], epoch="f" * 16)
     assert kv.commit([], [(*CATALOG, other)], [], epoch=EPOCH) is None
-    assert kv.get([]).epoch == kv.scan(Span("r:a", "", "z")).epoch == "f" * 16
+    assert kv.get([]).epoch == kv.scan([Span("r:a", "", "z")]).epoch == "f" * 16
     with pytest.raises(errors.EpochChanged):
         kv.commit([], [("r:a", "n", RECORD)], [], epoch=EPOCH)
 
@@ -169,9 +169,9 @@ def test_reads_are_snapshots(kv, monkeypatch):
         return ask_all(verb, requests)
 
     monkeypatch.setattr(kv._cluster, "ask_all", late)
-    assert kv.scan(Span("i:a.x", "1", "3"), follow="r:a").values == [RECORD, RECORD]
+    assert kv.scan([Span("i:a.x", "1", "3")], follow="r:a").values == [RECORD, RECORD]
     monkeypatch.undo()
-    assert kv.scan(Span("i:a.x", "1", "3"), follow="r:a").values == [b"newer", None]
+    assert kv.scan([Span("i:a.x", "1", "3")], follow="r:a").values == [b"newer", None]
 
 
 def test_a_compacted_revision_is_read_anew():
@@ -189,8 +189,32 @@ def test_a_compacted_revision_is_read_anew():
             return pinned(keys, revision)
 
         kv._pinned = late
-        page = kv.scan(Span("i:a.x", "", "z"), follow="r:a")
+        page = kv.scan([Span("i:a.x", "", "z")], follow="r:a")
         assert (page.names, page.values, page.epoch, page.trips) == (["1 b"], [b"newer"], EPOCH, 3)
+        store.close()
+
+
+def test_what_a_share_cut_off_is_read_anew_when_its_revision_is_compacted():
+    with servers.Etcd(servers.this_run()) as server:
+        store = made(f"{server.url}/x")
+        kv = store._kv
+        names = [f"{value} {number}" for value in range(8) for number in range(10)]
+        kv.commit([Absent(CATALOG)], [(*CATALOG, CATALOG_TEXT)], [], epoch=None)
+        kv.commit([], [("i:a.x", name, b"") for name in names], [], epoch=EPOCH)
+        past, rounds = kv._past, []
+
+        def late(requests):
+            if not rounds:
+                kv.commit([], [("i:a.x", "0 00", b"")], [], epoch=EPOCH)
+                server.call("POST", "/v3/kv/compaction", {"revision": kv._read([])[1]})
+            rounds.append(requests)
+            return past(requests)
+
+        kv._past = late
+        page = kv.scan([Span("i:a.x", f"{value} ", f"{value}!") for value in range(8)], limit=8)
+        assert page.names == ["0 0", "0 00", *names[1:7]]
+        assert len(rounds) == 2
+        assert page.trips == 2
         store.close()
 
 
@@ -210,11 +234,11 @@ def test_writes_beyond_the_limit_go_into_transactions_of_their_own(kv, number):
     kv._most = 64
     puts = [("r:b", f"{n:04}", b"x") for n in range(number)]
     assert kv.commit([Same(("r:a", "a"), TOKEN)], puts, [("r:a", "b")], epoch=EPOCH) is None
-    assert len(kv.scan(Span("r:b", "", "z")).names) == number
+    assert len(kv.scan([Span("r:b", "", "z")]).names) == number
     gone = [("r:b", f"{n:04}") for n in range(number)]
     assert kv.commit([Same(("r:a", "a"), "f" * 16)], [], gone, epoch=EPOCH) == 0
     assert kv.commit([Same(("r:a", "a"), TOKEN)], [], gone, epoch=EPOCH) is None
-    assert kv.scan(Span("r:b", "", "z")).names == []
+    assert kv.scan([Span("r:b", "", "z")]).names == []
 
 
 def test_the_portable_limit_of_checks(kv):
@@ -262,7 +286,7 @@ def test_a_full_server_is_unavailable_and_nothing_is_lost():
 
         with pytest.raises(errors.Unavailable, match="space"):
             fill()
-        assert kv.scan(Span("r:a", "", "z")).names == done
+        assert kv.scan([Span("r:a", "", "z")]).names == done
         store.close()
 
 
@@ -336,7 +360,7 @@ def test_threads(kv):
     for thread in threads:
         thread.join()
     assert failed == []
-    assert len(kv.scan(Span("r:t", "", "z")).names) == 120
+    assert len(kv.scan([Span("r:t", "", "z")]).names) == 120
     assert len(slots(kv)) <= 8
 
 

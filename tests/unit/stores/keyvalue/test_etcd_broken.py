@@ -159,7 +159,7 @@ class Scene:
         return self.others.get([KEY]).values[0]
 
     def entries(self):
-        return self.others.scan(Span(ENTRY[0], "", "\ue000")).names
+        return self.others.scan([Span(ENTRY[0], "", "\ue000")]).names
 
     def overwrite(self, number):
         """What an honest other writer does: replace what is there, or create it."""

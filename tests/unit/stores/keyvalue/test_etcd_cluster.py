@@ -176,7 +176,7 @@ def test_forks_while_other_threads_write(url):
         for thread in threads:
             thread.join()
     assert failed == []
-    assert len(store._kv.scan(Span("r:a", "child", "childz")).names) == 12
+    assert len(store._kv.scan([Span("r:a", "child", "childz")]).names) == 12
     store.close()
 
 
@@ -195,7 +195,7 @@ def test_multiprocessing(url, way):
         child.join(30)
         assert child.exitcode == 0
     assert create(store._kv, "parent") is None
-    assert len(store._kv.scan(Span("r:a", "", "z")).names) == len(children) + 1
+    assert len(store._kv.scan([Span("r:a", "", "z")]).names) == len(children) + 1
     store.close()
 
 
@@ -425,7 +425,7 @@ def test_the_leader_is_killed_while_commits_stream(name):
                 leader.crash()
                 writers.go_on(40)
                 leader.restart()
-        stored = set(store._kv.scan(Span("r:a", "", "z")).names)
+        stored = set(store._kv.scan([Span("r:a", "", "z")]).names)
         assert writers.wrong == []
         assert set(writers.acknowledged) <= stored
         assert stored.isdisjoint(writers.failed)

@@ -36,14 +36,14 @@ def test_get(memory):
 
 
 def test_scan(memory):
-    assert memory.scan(Span("r:a", "b", "d")).names == ["b", "c"]
-    assert memory.scan(Span("r:a", "", "z"), limit=2, reverse=True).names == ["d", "c"]
-    page = memory.scan(Span("r:a", "", "z"), follow="r:a")
+    assert memory.scan([Span("r:a", "b", "d")]).names == ["b", "c"]
+    assert memory.scan([Span("r:a", "", "z")], limit=2, reverse=True).names == ["d", "c"]
+    page = memory.scan([Span("r:a", "", "z")], follow="r:a")
     assert (page.names, page.values) == (list("abcd"), [RECORD] * 4)
-    page = memory.scan(Span("i:a.x", "1", "9"), follow="r:a")
+    page = memory.scan([Span("i:a.x", "1", "9")], follow="r:a")
     assert (page.names, page.values) == (["1 c", "2 b", "3 z"], [RECORD, RECORD, None])
-    assert memory.scan(Span("i:a.x", "3", "9"), follow="r:none").values == [None]
-    assert memory.scan(Span("i:none", "", "z"), follow="r:a").names == []
+    assert memory.scan([Span("i:a.x", "3", "9")], follow="r:none").values == [None]
+    assert memory.scan([Span("i:none", "", "z")], follow="r:a").names == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_epoch(memory):
     assert memory.get([CATALOG]).epoch == ""
     catalog = Catalog.first(Schema.of([], SYSTEM))
     memory.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
-    assert memory.get([]).epoch == memory.scan(Span("r:a", "", "z")).epoch == catalog.epoch
+    assert memory.get([]).epoch == memory.scan([Span("r:a", "", "z")]).epoch == catalog.epoch
     with pytest.raises(errors.EpochChanged):
         memory.commit([], [], [], epoch="f" * 16)
     assert memory.commit([], [], [], epoch=catalog.epoch) is None

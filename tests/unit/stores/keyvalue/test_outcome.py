@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from manystore.errors import EpochChanged, OutcomeUnknown
+from manystore.errors import Closed, EpochChanged, OutcomeUnknown, Unavailable
 from manystore.stores.keyvalue.memory import Memory
-from manystore.stores.keyvalue.outcome import settle
+from manystore.stores.keyvalue.outcome import Broken, settle, through
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Check, Exists, Put, Same, previous_of, token_of
 
 KEY = ("r:book", "a1")
@@ -53,6 +53,13 @@ class Commit:
 
     def settle(self) -> int | None:
         return settle(self.send, self.kv.get, *self.parts)
+
+    def through(self, answer: bool | None) -> int | None:
+        """Lose the first reply; the slot then answers."""
+        lost = Broken("a slot")
+        return through(
+            lost, self.send, lambda slot: answer if slot == "a slot" else None, self.kv.get, parts=self.parts, seconds=5
+        )
 
 
 def save(kv: Memory) -> Commit:
@@ -151,3 +158,66 @@ def test_the_first_catalog(kv):
     assert own.settle() is None
     others = Commit(kv, [Absent(CATALOG)], [(*CATALOG, catalog(EPOCHS[1]))], [])
     assert others.settle() == 0
+
+
+def test_the_slot_decides(kv):
+    commit = create(kv)
+    assert commit.through(False) is None
+    assert kv.get([KEY]).values == [record(OURS)]
+    assert commit.through(True) is None
+    assert commit.through(False) == 0
+
+
+@pytest.mark.parametrize(("was_applied", "others"), CASES)
+def test_without_the_slot_the_tokens_decide(kv, was_applied, others):
+    commit = save(kv)
+    if was_applied:
+        assert commit.send() is None
+    for number in range(others):
+        overwrite(kv, number)
+    if others == 2:
+        with pytest.raises(OutcomeUnknown):
+            commit.through(None)
+    else:
+        assert commit.through(None) == (1 if others and not was_applied else None)
+    assert token_of(kv.get([KEY]).values[0]) == (f"{99 + others:016x}" if others else OURS)
+
+
+def test_without_the_slot_nothing_is_made_that_others_may_have_taken_away(kv):
+    for commit in (create(kv), delete(kv)):
+        kv.commit([], [], [KEY, ENTRY], epoch=None)
+        with pytest.raises(OutcomeUnknown):
+            commit.through(None)
+        assert kv.get([KEY]).values == [None]
+
+
+def test_what_only_checks_has_no_slot_and_is_asked_again(kv):
+    commit = Commit(kv, [Absent(KEY)], [], [])
+
+    def ask(_: object) -> bool | None:
+        pytest.fail("there is no slot to ask")
+
+    assert through(Broken(), commit.send, ask, kv.get, parts=commit.parts, seconds=5) is None
+
+
+def test_what_breaks_again_and_again_is_given_up(kv):
+    sent: list[Broken] = []
+
+    def send() -> int | None:
+        sent.append(Broken("a slot"))
+        raise sent[-1]
+
+    with pytest.raises(Unavailable, match="nothing was written"):
+        through(Broken("a slot"), send, lambda _: False, kv.get, parts=create(kv).parts, seconds=0.01)
+    assert len(sent) > 1
+
+
+@pytest.mark.parametrize("error", [Broken(), Unavailable("gone"), Closed("closed")])
+def test_a_slot_that_cannot_be_asked(kv, error):
+    def ask(_: object) -> bool | None:
+        raise error
+
+    commit = create(kv)
+    with pytest.raises(OutcomeUnknown):
+        through(Broken("a slot"), commit.send, ask, kv.get, parts=commit.parts, seconds=5)
+    assert kv.get([KEY]).values == [None]

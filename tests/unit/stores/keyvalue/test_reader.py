@@ -259,10 +259,60 @@ def test_round_trips(place):
     here.insert(*[Thing(id=i, sub="", a="x", code=i) for i in range(300)])
     key = (col(Thing.id) == 3) & (col(Thing.sub) == "")
     assert here.read(Thing, key).trips == 1
-    assert here.read(Thing, (col(Thing.a) == "x") & (col(Thing.code) == 3)).trips == 2
+    assert here.read(Thing, (col(Thing.a) == "x") & (col(Thing.code) == 3)).trips == 1
     assert here.read(Thing, col(Thing.a) == "x", bounds={"limit": 100}).trips == 1
     assert here.read(Thing, col(Thing.a) == "x").trips == 1
     assert here.read(Thing, col(Thing.a) == "x", output="count").trips == 1
+
+
+def test_round_trips_of_many_values(place):
+    here = place(Thing)
+    here.insert(*[Thing(id=i, sub="", a=f"x{i % 1500}") for i in range(2500)])
+    few = here.read(Thing, col(Thing.a).in_([f"x{n}" for n in range(0, 1500, 2)]))
+    assert [thing.id for thing in few.rows] == list(range(0, 2500, 2))
+    assert few.trips == 1
+    many = here.read(Thing, col(Thing.a).in_([f"x{n}" for n in range(1500)]))
+    assert [thing.id for thing in many.rows] == list(range(2500))
+    assert many.trips == 2  # a scan has a thousand spans
+    assert here.read(Thing, col(Thing.a).in_([f"x{n}" for n in range(1500)]), output="count").rows == [2500]
+    full = here.read(Thing, col(Thing.a).in_(["no", *[f"x{n}" for n in range(900)]]))
+    assert (len(full.rows), full.trips) == (1800, 1)
+
+
+def test_pages_go_on_within_a_span(place):
+    here = place(Thing)
+    here.insert(*[Thing(id=i, sub="", a=f"x{i % 3}") for i in range(4500)])
+    read = here.read(Thing, col(Thing.a).in_(["none", "x0", "x1", "x2"]))
+    assert [thing.id for thing in read.rows] == list(range(4500))
+    assert (read.examined, read.trips) == (4500, 3)  # of two thousand names
+    for cap, is_enough in ((4500, True), (4499, False), (1000, False)):
+        try:
+            rows = here.read(Thing, col(Thing.a).in_(["x0", "x1", "x2"]), bounds={"cap": cap}).rows
+        except errors.TooManyExamined:
+            assert not is_enough
+        else:
+            assert is_enough
+            assert len(rows) == 4500
+
+
+def test_a_limit_under_a_cap_looks_at_the_rest_only_if_there_is_any(place):
+    here = place(Thing)
+    here.insert(*[Thing(id=i, sub="", a="x", n=i // 10, code=i) for i in range(200)])
+    here.insert(*[Thing(id=i, sub="", a="y", n=i // 4, code=i) for i in range(300, 310)])
+    order = (Ordering("n", descending=True), Ordering("id", descending=True))
+
+    def read(a, **bounds):
+        return here.read(Thing, col(Thing.a) == a, order=order, bounds=bounds)
+
+    few = read("y", limit=3, cap=10)
+    assert ([thing.id for thing in few.rows], few.examined, few.trips) == ([309, 308, 307], 10, 1)
+    many = read("x", limit=3, cap=200)
+    assert ([thing.id for thing in many.rows], many.examined, many.trips) == ([199, 198, 197], 19, 2)
+    more = read("x", limit=25, cap=200)
+    assert [thing.id for thing in more.rows] == list(range(199, 174, -1))
+    for a, cap in (("x", 199), ("x", 5), ("y", 9)):
+        with pytest.raises(errors.TooManyExamined):
+            read(a, limit=3, cap=cap)
 
 
 def test_limit_is_filled_over_several_pages(place):

@@ -65,7 +65,7 @@ def test_the_verbs(kv):
     assert kv.commit([Absent(("r:a", "a"))], [("r:a", "a", RECORD), ("i:a.x", "1 a", b"")], [], epoch=None) is None
     assert kv.commit([Absent(("r:a", "a"))], [("r:a", "a", RECORD)], [], epoch=None) == 0
     assert kv.get([("r:a", "a"), ("r:b", "a")]).values == [RECORD, None]
-    assert kv.scan(Span("i:a.x", "", "z"), follow="r:a").values == [RECORD]
+    assert kv.scan([Span("i:a.x", "", "z")], follow="r:a").values == [RECORD]
 
 
 def test_any_node_leads_there(cluster, prefix, kv):
@@ -103,7 +103,7 @@ def test_an_orderly_failover_is_followed(cluster, kv):
         name = f"{next(number)}"
         assert kv.commit([Absent(("r:a", name))], [("r:a", name, RECORD)], [], epoch=None) is None
     assert kv._exchange._way.address()[1] == int(replica[1])
-    assert len(kv.scan(Span("r:a", "", "z")).names) == next(number)
+    assert len(kv.scan([Span("r:a", "", "z")]).names) == next(number)
     cluster.settle()
 
 
@@ -141,10 +141,10 @@ def test_a_slot_that_is_moved(cluster, kv, prefix):
     stop.set()
     thread.join()
     assert master_of(cluster, kv) is target
-    names = [name for name in kv.scan(Span("r:a", "", "z")).names if name != "base"]
+    names = [name for name in kv.scan([Span("r:a", "", "z")]).names if name != "base"]
     assert names == done
-    assert kv.scan(Span("i:a.x", "v", "w")).names == [f"v {name}" for name in names]
-    assert all(kv.scan(Span(f"i:a.n{name}", "", "z")).names == [f"v {name}"] for name in names)
+    assert kv.scan([Span("i:a.x", "v", "w")]).names == [f"v {name}" for name in names]
+    assert all(kv.scan([Span(f"i:a.n{name}", "", "z")]).names == [f"v {name}"] for name in names)
 
 
 @pytest.mark.parametrize("replicas", [0, 1])
@@ -171,14 +171,14 @@ def test_the_master_is_killed_while_commits_stream(cluster, prefix, replicas):
     until(lambda: len(sure) > 50)
     killed, before = master_of(cluster, kv), len(sure)
     killed.crash()
-    until(lambda: seen)
+    until(lambda: seen or len(sure) > before + 50)  # a quick change of masters is borne without an error
     time.sleep(1)  # or it would be back before anybody missed it
     killed.restart()  # a replica from now on: without one, commits that must be on two nodes would stay unknown
     until(lambda: len(sure) > before + 100)
     stop.set()
     for thread in threads:
         thread.join()
-    stored = set(kv.scan(Span("r:a", "", "z")).names)
+    stored = set(kv.scan([Span("r:a", "", "z")]).names)
     assert len(stored.difference(sure)) <= seen["OutcomeUnknown"]
     if replicas:  # otherwise Redis may lose what it had acknowledged
         assert stored.issuperset(sure)

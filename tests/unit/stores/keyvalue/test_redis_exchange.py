@@ -18,6 +18,7 @@ from manystore import errors
 from manystore.store.url import parse_url
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Check, Exists, Put, Same, Span, previous_of, token_of
 from manystore.stores.keyvalue.redis import Redis, RedisStore
+from manystore.stores.keyvalue.redis_script import COMMIT
 from manystore.testing import servers
 from manystore.testing.network import Fault, Proxy
 
@@ -54,7 +55,7 @@ class Place:
     cut off, and the server gets the bytes when release() is called, long after.
     """
 
-    def __init__(self, server: servers.Redis, proxy: Proxy, login: str = "") -> None:
+    def __init__(self, server: servers.Redis, proxy: Proxy) -> None:
         prefix = f"x{os.getpid()}n{next(_NAMES)}_"
         self.faults = {"before": proxy.cut_before, "after": proxy.cut_after, "late": proxy.hold}
         self.fault: Fault | None = None
@@ -62,7 +63,7 @@ class Place:
         self._stores = [RedisStore.open(parse_url(server.url, prefix), wait=time.sleep)]
         self.others: Redis = self.kv_of(self._stores[0])
         self.others.commit([], [(*CATALOG, f'{{"format":1,"epoch":"{EPOCH}"}}'.encode())], [], epoch=None)
-        url = f"redis://{login}127.0.0.1:{proxy.port}?timeout=1"
+        url = f"redis://127.0.0.1:{proxy.port}?timeout=1"
         self._stores.append(RedisStore.open(parse_url(url, prefix), wait=self._wait))
         self.ours: Redis = self.kv_of(self._stores[1])
 
@@ -94,7 +95,7 @@ class Place:
 
     def commit(self, checks: list[Check], puts: list[Put], deletes: list[tuple[str, str]], how: str) -> Any:
         """Send a commit of ours that breaks; give what it answers, "unknown" included."""
-        self.fault = self.faults[how](containing=b"EVAL")
+        self.fault = self.faults[how](containing=COMMIT.sha)
         try:
             answer: Any = self.ours.commit(checks, puts, deletes, epoch=EPOCH)
         except errors.OutcomeUnknown:
@@ -120,15 +121,6 @@ def place(server, proxy) -> Iterator[Place]:
     made.close()
 
 
-@pytest.fixture
-def unfenced(server, proxy) -> Iterator[Place]:
-    with redis.Redis(port=server.port) as admin:
-        admin.execute_command("ACL", "SETUSER", "plain", "on", ">half", "~*", "+@all", "-client|kill")
-    made = Place(server, proxy, "plain:half@")
-    yield made
-    made.close()
-
-
 def save(place: Place, how: str) -> Any:
     return place.commit([Exists(KEY), Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST)), (*ENTRY, b"")], [], how)
 
@@ -149,10 +141,10 @@ def assert_nothing_comes_late(place: Place, *, cleared: bool) -> None:
     """Whatever the proxy still holds must change nothing; cleared: also when somebody cleared the way for it."""
     if cleared:
         place.remove()
-    before, entries = place.stored(), place.others.scan(Span(ENTRY[0], "", "\ue000")).names
+    before, entries = place.stored(), place.others.scan([Span(ENTRY[0], "", "\ue000")]).names
     place.release()
     assert place.stored() == before
-    assert place.others.scan(Span(ENTRY[0], "", "\ue000")).names == entries
+    assert place.others.scan([Span(ENTRY[0], "", "\ue000")]).names == entries
 
 
 WAYS = list(itertools.product(["before", "after", "late"], [0, 1, 2]))
@@ -163,10 +155,7 @@ def test_save(place, how, others):
     stand_first(place)
     place.meanwhile = lambda: place.overwrite(others)
     answer = save(place, how)
-    if others == 2:
-        assert answer == "unknown"
-    else:
-        assert answer == (1 if others and how != "after" else None)
+    assert answer == (1 if others and how != "after" else None)
     now = place.stored()
     assert now is not None
     assert token_of(now) == (f"{99 + others:016x}" if others else OURS)
@@ -179,9 +168,7 @@ def test_save(place, how, others):
 def test_create(place, how, others):
     place.meanwhile = lambda: place.overwrite(others)
     answer = create(place, how)
-    # Who created what stands there is lost with the second overwrite, and where ours never was it cannot be told.
-    is_known = others == 0 or (how == "after" and others == 1)
-    assert answer == (None if is_known else "unknown")
+    assert answer == (0 if others and how != "after" else None)
     now = place.stored()
     assert now is not None
     assert token_of(now) == (f"{99 + others:016x}" if others else OURS)
@@ -193,17 +180,14 @@ def test_delete(place, how, others):
     stand_first(place)
     place.meanwhile = lambda: place.overwrite(others)
     answer = delete(place, how)
-    if how == "after":
-        assert answer == "unknown"  # nothing of ours is left to tell by
-    else:
-        assert answer == {0: None, 1: 0, 2: "unknown"}[others]
+    assert answer == (0 if others and how != "after" else None)
     assert (place.stored() is None) == (others == 0)
     assert_nothing_comes_late(place, cleared=False)
 
 
 @pytest.mark.parametrize("how", ["before", "after", "late"])
 def test_a_record_that_was_made_and_removed_meanwhile(place, how):
-    """The way is free again for what we sent: it may come in once, by our own answer, and never after it."""
+    """The way is free again for what we sent: it comes in once, by our own answer or before it, and never after it."""
 
     def come_and_go() -> None:
         place.overwrite(1)
@@ -211,32 +195,11 @@ def test_a_record_that_was_made_and_removed_meanwhile(place, how):
 
     place.meanwhile = come_and_go
     assert create(place, how) is None
-    assert_nothing_comes_late(place, cleared=True)
+    assert (place.stored() is None) == (how == "after")
+    assert_nothing_comes_late(place, cleared=how != "after")
 
 
-def test_without_the_right_to_kill(unfenced):
-    """Then what was sent may still come in: only a record that moved on excludes it."""
-    stand_first(unfenced)
-    assert save(unfenced, "late") is None
-    assert_nothing_comes_late(unfenced, cleared=True)
-    assert create(unfenced, "late") == "unknown"
-    unfenced.release()
-    assert unfenced.stored() == record(OURS)  # as was said: unknown
-
-
-def test_without_the_right_to_kill_a_refusal_is_sure_only_of_what_moved_on(unfenced):
-    stand_first(unfenced)
-    target = ("r:author", "1")
-    put = [(*KEY, record(OURS, FIRST))]
-    assert unfenced.commit([Exists(target), Same(KEY, FIRST)], put, [], "late") == "unknown"
-    unfenced.others.commit([], [(*target, record(FIRST))], [], epoch=None)
-    unfenced.release()
-    assert unfenced.stored() == put[0][2]
-    unfenced.meanwhile = lambda: unfenced.overwrite(1)
-    assert unfenced.commit([Same(KEY, OURS)], [(*KEY, record(FIRST, OURS))], [], "late") == 0
-
-
-def test_with_the_fence_a_refusal_is_sure_of_all(place):
+def test_a_refusal_is_sure(place):
     stand_first(place)
     target = ("r:author", "1")
     put = [(*KEY, record(OURS, FIRST))]
@@ -260,51 +223,100 @@ def test_a_new_epoch_meanwhile(place):
 
 
 def test_another_server_at_the_same_place():
-    """A connection's number means nothing to another run of the server: a create is unknown, a save is decided."""
-    run = servers.session().run
-    with servers.Redis(run, durable=True) as server, Proxy(servers.HOST, server.port) as proxy:
-        place = Place(server, proxy)
+    """One that comes back with its data knows the slots; of one that comes back without, the tokens tell little."""
+    for is_durable in (True, False):
+        with (
+            servers.Redis(servers.session().run, durable=is_durable) as server,
+            Proxy(servers.HOST, server.port) as proxy,
+        ):
+            place = Place(server, proxy)
 
-        def restart() -> None:
-            server.crash()
-            server.restart()
+            def restart(server: servers.Redis = server) -> None:
+                server.crash()
+                server.restart()
 
-        stand_first(place)
-        place.meanwhile = restart
-        assert save(place, "after") is None
-        place.remove()
-        place.meanwhile = restart
-        assert create(place, "after") == "unknown"
-        assert place.stored() == record(OURS)
-        place.close()
+            place.meanwhile = restart
+            assert create(place, "after") == (None if is_durable else "unknown")
+            assert place.stored() == (record(OURS) if is_durable else None)
+            place.close()
 
 
-def test_a_number_is_not_killed_at_another_run():
-    """After a restart the numbers begin anew: the connection that has ours by now is somebody else's."""
-    run = servers.session().run
-    with servers.Redis(run, durable=True) as own, Proxy(servers.HOST, own.port) as proxy:
-        for _ in range(10):
-            with redis.Redis(port=own.port) as client:
-                client.ping()
-        place = Place(own, proxy)
-        stand_first(place)
-        seen: list[Any] = []
-        (lost,) = place.ours._connections._idle
+# --- slots ---
 
-        def restart() -> None:
-            own.crash()
-            own.restart()
-            seen.extend(redis.Redis(port=own.port) for _ in range(20))
-            numbers.extend(client.client_id() for client in seen)
 
-        numbers: list[Any] = []
-        place.meanwhile = restart
-        assert save(place, "after") is None
-        assert lost.number in numbers
-        assert {int(each["id"]) for each in seen[0].client_list()}.issuperset(numbers)
-        for client in seen:
-            client.close()
-        place.close()
+def slots(server: servers.Redis, place: Place) -> dict[bytes, bytes]:
+    with redis.Redis(port=server.port) as admin:
+        names = list(admin.scan_iter(place.ours._keyspace.slots + b"*"))
+        return {name: admin.get(name) for name in names}
+
+
+def forget(server: servers.Redis, place: Place) -> None:
+    """Throw away all slots, as time does."""
+    with redis.Redis(port=server.port) as admin:
+        for name in slots(server, place):
+            admin.delete(name)
+
+
+@pytest.mark.parametrize("how", ["before", "after", "late"])
+def test_a_slot_that_is_gone_leaves_it_to_the_tokens(server, place, how):
+    stand_first(place)
+    place.ours.get([])
+    place.meanwhile = lambda: forget(server, place)
+    assert save(place, how) is None
+    assert place.stored() == record(OURS, FIRST)
+    place.remove()
+    place.meanwhile = lambda: forget(server, place)
+    # Of a create, the tokens tell only that it is there; who finds none knows not whether another took it away.
+    assert create(place, how) == (None if how == "after" else "unknown")
+    before = place.stored()
+    place.release()
+    assert place.stored() == before  # without its slot, it is refused for ever
+
+
+def test_a_slot_that_ran_out_between_two_commits(server, place):
+    for token in (FIRST, OURS):
+        assert place.ours.commit([], [(*KEY, record(token))], [], epoch=EPOCH) is None
+        forget(server, place)
+    assert place.ours.commit([Same(KEY, OURS)], [], [KEY], epoch=EPOCH) is None
+    assert place.stored() is None
+
+
+def test_a_slot_is_replaced_before_it_runs_out(server, place):
+    assert place.ours.commit([], [(*KEY, record(FIRST))], [], epoch=EPOCH) is None
+    (link,) = place.ours._connections._idle
+    first = link.slot
+    assert first is not None
+    first.until = time.monotonic()
+    assert place.ours.commit([], [(*KEY, record(OURS))], [], epoch=EPOCH) is None
+    assert link.slot is not None
+    assert link.slot.key != first.key
+    assert slots(server, place)[first.key] == slots(server, place)[link.slot.key] == b"2"
+
+
+def test_only_what_writes_counts(server, place):
+    """A commit that only checks, and one that is refused, leave the slot as it is; a break of the former is none."""
+    stand_first(place)
+    assert place.ours.commit([Absent(KEY)], [(*KEY, record(OURS))], [], epoch=EPOCH) == 0
+    with pytest.raises(errors.EpochChanged):
+        place.ours.commit([], [(*KEY, record(OURS))], [], epoch="f" * 16)
+    assert place.ours.commit([Same(KEY, FIRST)], [], [], epoch=EPOCH) is None
+    (link,) = place.ours._connections._idle
+    assert link.slot is not None
+    assert (link.slot.number, slots(server, place)[link.slot.key]) == (1, b"1")
+    for how in ("before", "after", "late"):
+        place.meanwhile = lambda: None
+        assert place.commit([Same(KEY, OURS)], [], [], how) == 0
+
+
+def test_the_question_is_lost_as_well(place, proxy):
+    """It is asked until it is answered, and says the same each time."""
+    for how, number in (("before", 1), ("after", 2)):
+        key = ("r:book", f"asked {number}")
+        commit, asked = place.faults[how](containing=COMMIT.sha), proxy.cut_after(containing=b"'GET'")
+        assert place.ours.commit([Absent(key)], [(*key, record(OURS))], [], epoch=EPOCH) is None
+        assert commit.has_struck
+        assert asked.has_struck
+        assert place.others.get([key]).values == [record(OURS)]
 
 
 # --- reads, and connections that broke while they were idle ---
@@ -315,7 +327,7 @@ def test_a_connection_that_broke_while_it_was_idle(place, server):
     with redis.Redis(port=server.port) as admin:
         for use in (
             lambda: place.ours.get([KEY]).values == [record(FIRST)],
-            lambda: place.ours.scan(Span("r:book", "", "z"), follow="r:book").values == [record(FIRST)],
+            lambda: place.ours.scan([Span("r:book", "", "z")], follow="r:book").values == [record(FIRST)],
             lambda: place.ours.commit([Same(KEY, FIRST)], [(*ENTRY, b"")], [], epoch=EPOCH) is None,
             # A create: were it sent into a dead connection, nobody could tell what became of it.
             lambda: place.ours.commit([Absent(("r:book", "new"))], [("r:book", "new", b"{}")], [], epoch=EPOCH) is None,
@@ -338,6 +350,7 @@ def test_a_server_that_says_nothing():
     with servers.Redis(servers.session().run) as own:
         store = RedisStore.open(parse_url(f"{own.url}?timeout=0.5", "f_"), wait=time.sleep)
         kv: Any = store._kv
+        kv.commit([], [], [KEY], epoch=None)
         own.freeze()
         began = time.monotonic()
         with pytest.raises(errors.OutcomeUnknown):
@@ -356,9 +369,9 @@ def test_a_server_that_says_nothing():
 
 @pytest.mark.slow
 def test_a_connection_that_leads_nowhere_any_more(place, proxy):
-    """Nothing comes through on it: a commit is decided on another one, after the first is killed at the server."""
+    """Nothing comes through on it: a commit is decided on another one."""
     stand_first(place)
-    proxy.blackhole(containing=b"EVAL")
+    proxy.blackhole(containing=COMMIT.sha)
     began = time.monotonic()
     assert place.ours.commit([Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST))], [], epoch=EPOCH) is None
     proxy.blackhole(containing=b"HGET")
@@ -406,7 +419,7 @@ def test_counting_while_everything_breaks(server, proxy):
         while not is_enough():
             assert time.monotonic() < end
             if dice.random() < 0.2:
-                faults.append(place.faults[dice.choice([*place.faults])](containing=b"EVAL"))
+                faults.append(place.faults[dice.choice([*place.faults])](containing=COMMIT.sha))
             ends[count_up(place, f"{dice.getrandbits(63):016x}")] += 1
 
     threads = [

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import msgspec
 
-from ....errors import Corrupted, EpochChanged, StoreError, TooLarge, Unavailable
+from ....errors import Corrupted, EpochChanged, ManystoreError, StoreError, TooLarge, Unavailable
 from ..layout import GAP
+from ..outcome import Broken
 from ..protocol import CATALOG, Absent, Check, Empty, Exists, Key, Range, Same, epoch_of, token_of
 from .buckets import LOOK_AFTER, Bucket, Buckets, Directory, state_of
 from .expectation import Expectation, Parts, referred
@@ -19,8 +20,9 @@ from .hold import Hold
 from .multi import Failed
 from .multiread import Node
 from .nodes import ORDERED, RECORDS, REFERENCES, in_order
+from .slot import Slot, Slots
 from .split import go_on, is_full, split, take_away
-from .translate import NO_NODE, NODE_EXISTS, NOT_EMPTY, translate_code
+from .translate import BAD_VERSION, NO_NODE, NODE_EXISTS, NOT_EMPTY, translate_code
 
 _TRIES = 100
 _AT_ONCE = 3  # tries without a pause
@@ -34,15 +36,18 @@ class Stake(msgspec.Struct, frozen=True):
     key: Key | None = None
     bucket: Bucket | None = None
     is_epoch: bool = False
+    is_slot: bool = False
     is_new: bool = False  # what it makes may want the nodes above it made first
 
 
 class Commit:
     """One commit of the inner waist."""
 
-    def __init__(self, buckets: Buckets, limit: int, parts: Parts, epoch: str | None) -> None:
+    def __init__(self, buckets: Buckets, slots: Slots, limit: int, parts: Parts, epoch: str | None) -> None:
         self._buckets = buckets
         self._link, self._nodes = buckets.link, buckets.nodes
+        self._slots = slots
+        self._slot: Slot | None = None  # of a commit that only checks
         self._limit = limit
         self._checks = parts[0]
         self._epoch = epoch
@@ -53,7 +58,24 @@ class Commit:
         self._multi = self._link.step()
 
     def run(self) -> int | None:
-        """Carry it out; give what the waist's commit gives, or raise Broken."""
+        """Carry it out; give what the waist's commit gives, or raise Broken with the slot."""
+        if self._expected.puts or self._expected.deletes:
+            self._slot = self._slots.take()
+        try:
+            failing = self._run()
+        except Broken:
+            raise Broken(self._slot) from None
+        except ManystoreError:
+            self._give_slot()
+            raise
+        self._give_slot()
+        return failing
+
+    def _give_slot(self) -> None:
+        if self._slot is not None:
+            self._slots.give(self._slot)
+
+    def _run(self) -> int | None:
         for attempt in range(_TRIES):
             if attempt > _AT_ONCE:
                 self._buckets.wait(min(_LONGEST_PAUSE, _PAUSE * attempt))
@@ -67,6 +89,8 @@ class Commit:
                     raise TooLarge("bytes", self._multi.size, self._limit)
                 failed = self._link.write(self._multi)
                 if failed is None:
+                    if self._slot is not None:
+                        self._slot.version += 1
                     self._hold.forget()
                     self._tidy()
                     return None
@@ -139,6 +163,9 @@ class Commit:
     def _compose(self) -> int | None:
         """Write the operations; give the place of a check that is seen to fail already."""
         self._multi, self._stakes = self._link.step(), []
+        if self._slot is not None:
+            self._slot.write(self._multi)
+            self._stakes.append(Stake(is_slot=True))
         if self._epoch is not None and CATALOG not in self._expected.puts:
             self._check(self._nodes.epoch_child(self._epoch), Stake(is_epoch=True))
         for place, check in enumerate(self._checks):
@@ -262,6 +289,9 @@ class Commit:
         if failed.code not in _EXPECTED:
             raise translate_code(failed.code)
         stake = self._stakes[failed.place]
+        if stake.is_slot:
+            self._slot = self._slots.take()  # the old one went with its session
+            return None
         if stake.is_epoch:
             raise EpochChanged("the catalog changed since the write was made")
         if stake.bucket is not None:
@@ -288,12 +318,11 @@ class Commit:
     def _make_parents(self) -> None:
         """Make the nodes above all that this commit may create."""
         if CATALOG in self._expected.puts:
-            parts = self._nodes.root.split("/")
-            self._link.make(["/".join(parts[:length]) for length in range(2, len(parts) + 1)])
+            self._link.make(self._nodes.above())
             return
         keys = [*self._expected.puts, *(check.key for check in self._checks if isinstance(check, Absent))]
         hashed = [self._nodes.parents(k) for k in keys if k[0][:2] not in (*ORDERED, REFERENCES)]
         self._link.make(list(dict.fromkeys([top for top, _ in hashed] + [below for _, below in hashed])))
 
 
-_EXPECTED = (NO_NODE, NODE_EXISTS, NOT_EMPTY, -103)
+_EXPECTED = (NO_NODE, NODE_EXISTS, NOT_EMPTY, BAD_VERSION)

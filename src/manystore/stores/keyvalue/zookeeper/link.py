@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Condition, Event, Lock, Timer
+from threading import Event, Lock, Timer
 from typing import Any
 from weakref import WeakSet
 
@@ -24,7 +24,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 
-from ....errors import Closed, OutcomeUnknown, Unavailable
+from ....errors import Closed, Unavailable
 from ..outcome import Broken
 from .location import Location
 from .multi import Failed, Multi, acl_of
@@ -35,6 +35,7 @@ from .translate import LOST, NODE_EXISTS, translate, translate_code
 _CONFIG = "/zookeeper/config"  # a line `server.N=...` for each member of an ensemble; empty where there is only one
 _ENDED = (KeeperState.CLOSED, KeeperState.AUTH_FAILED)
 _LOGGER = "manystore.zookeeper"
+UNSURE = 0  # instead of a code: it may have been done
 _NO_ANSWER = "no server answered within {:g} s"
 
 
@@ -102,7 +103,6 @@ class Link:
 
     def _begin(self) -> None:
         self._lock = Lock()
-        self._moved = Condition()
         self._client: KazooClient | None = None
         self._live = Event()
         self._connections = 0
@@ -142,7 +142,7 @@ class Link:
 
     def step(self) -> Multi:
         """Begin an atomic step."""
-        return Multi(self._acl, lambda: self._connections)
+        return Multi(self._acl)
 
     def write(self, multi: Multi) -> Failed | None:
         """Carry out a step; give the operation that kept it from being done. Raises Broken."""
@@ -156,10 +156,10 @@ class Link:
                 if multi.withdraw():
                     raise self._no_answer() from None
                 self._cut(client)
-                raise Broken(multi.sent_on) from None
+                raise Broken from None
             except LOST:
                 if not multi.withdraw():
-                    raise Broken(multi.sent_on) from None
+                    raise Broken from None
                 if time.monotonic() >= until:
                     raise self._no_answer() from None
                 multi = multi.again()
@@ -169,12 +169,14 @@ class Link:
             return Failed(*failed) if failed else None
 
     def tidy(self, multi: Multi) -> Failed | None:
-        """Carry out a step whose caller looks at the nodes again when it fails, also when its reply was lost."""
+        """Carry out a step whose caller looks at the nodes again when it fails, also when its reply was lost.
+
+        Its versions say what it saw, so that it may come later than that look.
+        """
         try:
             return self.write(multi)
-        except Broken as broken:
-            self.fence(broken)
-            return Failed(0, 0)
+        except Broken:
+            return Failed(0, UNSURE)
 
     def make(self, paths: Sequence[str]) -> None:
         """Make nodes without values, parents first; those that are there already stay."""
@@ -200,21 +202,10 @@ class Link:
                     raise translate_code(code)
             return
 
-    def fence(self, broken: Broken) -> None:
-        """Wait until nothing that was sent before can be carried out any more; raise OutcomeUnknown.
-
-        That is so once the session has moved to another connection, or is over and another one has begun: servers close
-        the old connection, and refuse what still comes from it.
-        """
-        sent_on = broken.args[0]
-        until = time.monotonic() + self._location.timeout
-        try:
-            self._connected(until)
-        except Unavailable:
-            raise OutcomeUnknown("the connection broke during a commit, and no server answers") from None
-        with self._moved:
-            if not self._moved.wait_for(lambda: self._connections > sent_on, max(0.0, until - time.monotonic())):
-                raise OutcomeUnknown("the connection broke during a commit, and no server answers")
+    @property
+    def session(self) -> int | None:
+        """Give the number of the session; None before the first."""
+        return None if self._session is None else self._session[0]
 
     @staticmethod
     def _send(client: KazooClient, request: object) -> Reply:
@@ -250,7 +241,7 @@ class Link:
             client = KazooClient(
                 location.hosts,
                 location.session_timeout,
-                # The old session goes on if it can: moving it is what keeps old requests from being carried out.
+                # The old session goes on if it can, and with it the ephemeral nodes.
                 client_id=self._session,
                 handler=Sockets(location),
                 connection_retry=KazooRetry(max_tries=-1, delay=0.02, max_delay=0.5),
@@ -267,9 +258,7 @@ class Link:
         """Take note of a new connection; kazoo's thread calls this, before it sends anything there."""
         if state == KazooState.CONNECTED and self._client is not None:
             self._session = self._client.client_id
-            with self._moved:
-                self._connections += 1
-                self._moved.notify_all()
+            self._connections += 1
 
     def _must_sync(self, client: KazooClient, connection: int, until: float) -> bool:
         """Tell whether a read must catch up first: another server may know less than the one before."""

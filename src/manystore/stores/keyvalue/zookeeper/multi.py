@@ -6,7 +6,6 @@ Knows ZooKeeper's request and what may become of it on its way; must not know wh
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import NamedTuple
 
 _CREATE, _DELETE, _SET, _CHECK, _ERROR = 1, 2, 5, 13, -1
@@ -16,6 +15,7 @@ _INT = struct.Struct("!i")
 _HEADS = {kind: _HEAD.pack(kind, 0, -1) for kind in (_CREATE, _DELETE, _SET, _CHECK)}
 _END = _HEAD.pack(-1, 1, -1)
 _ENVELOPE = 8  # the request's number and kind
+_STAYS, _EPHEMERAL = _INT.pack(0), _INT.pack(1)
 _OPEN = ("world", "anyone")
 _OWN = ("auth", "")  # whoever is logged in when the node is made
 _ALL_RIGHTS = 31
@@ -35,28 +35,24 @@ def acl_of(*, has_login: bool) -> bytes:
 
 
 class Multi:
-    """Operations that are carried out together or not at all, in the order they are added.
-
-    connection: gives the number of the connection that a request is written to. sent_on: that number, once it was.
-    """
+    """Operations that are carried out together or not at all, in the order they are added."""
 
     type = 14
 
-    def __init__(self, acl: bytes, connection: Callable[[], int]) -> None:
-        self._acl = acl + _INT.pack(0)
-        self._connection = connection
+    def __init__(self, acl: bytes) -> None:
+        self._acl = acl
         self._written = bytearray()
-        self._is_withdrawn = False
-        self.sent_on: int | None = None
+        self._is_withdrawn = self._is_sent = False
 
     @property
     def size(self) -> int:
         """Give the bytes of the request."""
         return len(self._written) + len(_END) + _ENVELOPE
 
-    def create(self, path: str, value: bytes = b"") -> None:
-        """Make a node; it must not be there, and its parent must."""
-        self._written += _HEADS[_CREATE] + _text(path) + _INT.pack(len(value)) + value + self._acl
+    def create(self, path: str, value: bytes = b"", *, is_ephemeral: bool = False) -> None:
+        """Make a node; it must not be there, and its parent must. is_ephemeral: it goes with the session."""
+        kind = _EPHEMERAL if is_ephemeral else _STAYS
+        self._written += _HEADS[_CREATE] + _text(path) + _INT.pack(len(value)) + value + self._acl + kind
 
     def delete(self, path: str, version: int = -1) -> None:
         """Delete a node; it must be there, without children."""
@@ -76,17 +72,17 @@ class Multi:
         kazoo may hold a request back while it connects, and then send it long after its caller was answered.
         """
         self._is_withdrawn = True
-        return self.sent_on is None
+        return not self._is_sent
 
     def again(self) -> Multi:
         """Give a copy that was not sent."""
-        made = Multi(self._acl[:-4], self._connection)
+        made = Multi(self._acl)
         made._written = self._written
         return made
 
     def serialize(self) -> bytes:
         """Write the request; called at the moment when it is sent. A withdrawn one does nothing."""
-        self.sent_on = self._connection()
+        self._is_sent = True
         return _END if self._is_withdrawn else bytes(self._written) + _END
 
     @staticmethod

@@ -13,6 +13,7 @@ from ..layout import GAP
 from ..protocol import CATALOG, Key
 
 RECORDS, ENTRIES, REFERENCES, IN_ORDER = "r:", "i:", "b:", "k:"
+SLOTS = "w:"  # of writers; they may be there before the catalog is
 ORDERED = (ENTRIES, IN_ORDER)  # kept in buckets
 
 
@@ -21,6 +22,7 @@ class Nodes:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.slots = f"{root}/{SLOTS}"
         self.catalogs = f"{root}/{CATALOG[0]}"
         self.catalog = f"{self.catalogs}/{CATALOG[1]}"
         self.epoch = f"{self.catalogs}/epoch"  # holds the epoch, and a child of that name, which a step can check
@@ -44,6 +46,11 @@ class Nodes:
         space, name = key
         top = f"{self.root}/{space}"
         return top, f"{top}/{crc32(name.encode()) & 255:02x}"
+
+    def above(self) -> list[str]:
+        """Give the nodes from the top to the root of the database, that itself too."""
+        parts = self.root.split("/")
+        return ["/".join(parts[:length]) for length in range(2, len(parts) + 1)]
 
     def space(self, space: str) -> str:
         """Give the node of a space that is kept in buckets."""

@@ -11,7 +11,7 @@ from ....store.url import StoreURL
 from ..protocol import CATALOG
 from ..store import KeyValueStore
 from .location import location_of
-from .nodes import Nodes
+from .nodes import SLOTS, Nodes
 from .tree import Tree
 
 
@@ -42,6 +42,6 @@ def _examine(tree: Tree, nodes: Nodes) -> None:
     if catalog is not None or root is None or below is None:
         return
     # Databases with a prefix are nodes beside the nodes of one without.
-    inner = tree.link.read([f"{nodes.root}/{name}/{CATALOG[0]}" for name in below]).nodes
+    inner = tree.link.read([f"{nodes.root}/{name}/{CATALOG[0]}" for name in below if name != SLOTS]).nodes
     if root[0] or not all(inner):
         raise NotADatabase("zookeeper: something else is below this path")

@@ -5,14 +5,11 @@ nodes.py says which node holds what, names.py reads in order, commit.py composes
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
-from ....errors import OutcomeUnknown
-from ....store.outcome import UNKNOWN
 from ....store.protocol import Wait
 from ..layout import owner_of
-from ..outcome import Broken, settle
+from ..outcome import Broken, through
 from ..protocol import Check, Key, Page, Put, Span, Values
 from .buckets import Buckets
 from .commit import Commit
@@ -21,6 +18,7 @@ from .location import Location
 from .multiread import MultiRead, Node
 from .names import Names
 from .nodes import ENTRIES, Nodes
+from .slot import Slots
 
 _REQUEST = 500_000  # bytes of paths in one read
 
@@ -32,26 +30,33 @@ class Tree:
         self.link = Link(location)
         self._nodes = Nodes(location.root)
         self._buckets = Buckets(self.link, self._nodes, wait)
+        self._slots = Slots(self.link, self._nodes, location.timeout)
         self._names = Names(self._buckets)
         self._limit = location.jute_maxbuffer
         self._timeout = location.timeout
 
-    def get(self, keys: Sequence[Key], /) -> Values:
-        """Read some values as they are at one moment."""
+    def get(self, keys: Sequence[Key], /, *, follow: str | None = None) -> Values:
+        """Read some values as they are at one moment; or then the records that they name, as these are at one."""
         if any(space[:2] == ENTRIES for space, _ in keys):
             raise ValueError("entries of an index are read in order only")
         value = self._nodes.value
-        return Values(*self._read([value(key) for key in keys]))
+        values, epoch = self._read([value(key) for key in keys])
+        owners = [] if follow is None else [value((follow, each.decode())) for each in values if each is not None]
+        if not owners:
+            return Values(values, epoch)
+        records, epoch = self._read(owners)
+        found = iter(records)
+        return Values([each and next(found) for each in values], epoch, 2)
 
     def scan(
-        self, span: Span, /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
+        self, spans: Sequence[Span], /, *, limit: int | None = None, reverse: bool = False, follow: str | None = None
     ) -> Page:
         """Read names in order, then the records they lead to, as these are at one moment if they fit one request."""
-        page = self._names.read(span, limit, reverse=reverse)
+        page = self._names.read(spans, limit, reverse=reverse)
         if follow is None or not page.names:
             return page
         value, names = self._nodes.value, page.names
-        owners = names if follow == span.space else [owner_of(name) for name in names]
+        owners = names if follow == spans[0].space else [owner_of(name) for name in names]
         return Page(names, *self._read([value((follow, name)) for name in owners]), page.trips + 1)
 
     def _read(self, paths: list[str]) -> tuple[list[bytes | None], str]:
@@ -72,21 +77,16 @@ class Tree:
     ) -> int | None:
         """Delete and put, in one atomic step, if the epoch is in force and all checks hold."""
 
+        parts = checks, puts, deletes
+
         def send() -> int | None:
-            return Commit(self._buckets, self._limit, (checks, puts, deletes), epoch).run()
+            return Commit(self._buckets, self._slots, self._limit, parts, epoch).run()
 
         try:
             return send()
         except Broken as broken:
             lost = broken
-        until = time.monotonic() + self._timeout
-        while time.monotonic() < until:
-            self.link.fence(lost)
-            try:
-                return settle(send, self.get, checks, puts, deletes)
-            except Broken as broken:
-                lost = broken
-        raise OutcomeUnknown(UNKNOWN)
+        return through(lost, send, self._slots.ask, self.get, parts=parts, seconds=self._timeout)
 
     def close(self) -> None:
         """End the session."""

@@ -77,20 +77,20 @@ def test_a_bucket_splits_and_everything_is_read_in_order(tree, opened, client, r
     assert 4 < len(found) < 20
     assert max(found) <= FULL + 100
     for reader in (tree, opened()):
-        page = reader.scan(ALL)
+        page = reader.scan([ALL])
         assert (page.names, page.trips) == (names, 1)
-        assert reader.scan(ALL, reverse=True).names == names[::-1]
-        assert reader.scan(Span(SPACE, "000700", "001500")).names == names[700:1500]
-        assert reader.scan(Span(SPACE, "000700", "001500"), reverse=True, limit=500).names == names[1499:999:-1]
+        assert reader.scan([ALL], reverse=True).names == names[::-1]
+        assert reader.scan([Span(SPACE, "000700", "001500")]).names == names[700:1500]
+        assert reader.scan([Span(SPACE, "000700", "001500")], reverse=True, limit=500).names == names[1499:999:-1]
         for limit in (1, 599, 1700):
-            assert reader.scan(ALL, limit=limit).names == names[:limit]
-            assert reader.scan(ALL, limit=limit, reverse=True).names == names[::-1][:limit]
+            assert reader.scan([ALL], limit=limit).names == names[:limit]
+            assert reader.scan([ALL], limit=limit, reverse=True).names == names[::-1][:limit]
 
 
 def test_long_names(tree, client, root):
     names = [f"{n:04}" + "x" * 2500 for n in range(500)]
     entries(tree, names, each=40)
-    assert tree.scan(ALL).names == names
+    assert tree.scan([ALL]).names == names
     assert max(sizes(client, root)) < 160
 
 
@@ -100,7 +100,7 @@ def test_one_commit_may_overfill_a_bucket(tree, client, root):
     assert sizes(client, root) == [2000]
     entries(tree, ["00000a"])
     assert max(sizes(client, root)) <= 401
-    assert tree.scan(ALL).names == sorted([*names, "00000a"])
+    assert tree.scan([ALL]).names == sorted([*names, "00000a"])
 
 
 def test_a_writer_between_the_look_and_the_move(tree, opened, client, root):
@@ -120,7 +120,7 @@ def test_a_writer_between_the_look_and_the_move(tree, opened, client, root):
     tree.link.read = interrupted
     entries(tree, ["00000 ours"])
     assert len(done) == 1
-    assert tree.scan(ALL).names == sorted([*names, "a", "00699 other", "00000 ours"])
+    assert tree.scan([ALL]).names == sorted([*names, "a", "00699 other", "00000 ours"])
     assert max(sizes(client, root)) < 400
 
 
@@ -130,12 +130,12 @@ def test_who_knows_old_buckets_is_told(tree, opened, client, root):
     entries(tree, [f"{n:04}" for n in range(0, 2000, 2)], each=50)
     assert len(sizes(client, root)) > 2
     entries(old, ["0001", "1999"])
-    assert old.scan(Span(SPACE, "1990", "2000")).names == ["1990", "1992", "1994", "1996", "1998", "1999"]
+    assert old.scan([Span(SPACE, "1990", "2000")]).names == ["1990", "1992", "1994", "1996", "1998", "1999"]
     stale = opened()
-    assert stale.scan(ALL, limit=1).names == ["0000"]
+    assert stale.scan([ALL], limit=1).names == ["0000"]
     tree.commit([], [], [(SPACE, f"{n:04}") for n in range(0, 2000, 2)], epoch=None)
     entries(tree, [f"{n:04}" for n in range(600, 1900)], each=50)
-    assert stale.scan(ALL, limit=2).names == ["0001", "0600"]
+    assert stale.scan([ALL], limit=2).names == ["0001", "0600"]
 
 
 def test_empty_buckets_go(tree, client, root):
@@ -147,7 +147,7 @@ def test_empty_buckets_go(tree, client, root):
         tree.commit([], puts, deletes, epoch=None)
         most = max(most, len(client.get_children(f"{root}/{SPACE}")))
     assert most <= 8
-    assert tree.scan(ALL).names == [f"{n:06}" for n in range(6000 - held, 6000)]
+    assert tree.scan([ALL]).names == [f"{n:06}" for n in range(6000 - held, 6000)]
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ def test_writers_and_readers_while_buckets_split_and_go(opened, client, root, fu
 
     def read(number):
         while not done.is_set():
-            names = trees[3 + number].scan(ALL, reverse=number == 1).names
+            names = trees[3 + number].scan([ALL], reverse=number == 1).names
             assert names == sorted(set(names), reverse=number == 1)
             assert set(fixed) <= set(names)
             reads[number] += 1
@@ -192,7 +192,7 @@ def test_writers_and_readers_while_buckets_split_and_go(opened, client, root, fu
         for future in reading:
             future.result()
     wanted = sorted({*fixed, *kept[0], *kept[1], *kept[2]})
-    assert opened().scan(ALL).names == wanted
+    assert opened().scan([ALL]).names == wanted
     assert sum(sizes(client, root)) == len(wanted)
     assert len(sizes(client, root)) > 3
     assert min(reads) > 5
@@ -236,10 +236,10 @@ def test_a_splitter_killed_at_any_step_loses_nothing(opened, client, root, serve
             left = [state_of(client.get(f"{here}/{SPACE}/{name}")[0])[0] for name in buckets]
             states.append((found.killed, sum(left), len(buckets)))
             reader = opened(below=here, catalogued=False)
-            seen = reader.scan(ALL).names
+            seen = reader.scan([ALL]).names
             assert [name for name in seen if name != "00700 new"] == names
             entries(reader, ["00500 other"])
-            assert sorted({*seen, "00500 other"}) == reader.scan(ALL).names
+            assert sorted({*seen, "00500 other"}) == reader.scan([ALL]).names
             assert max(sizes(client, here)) <= FULL
             here = prepare()
     assert {(frozen, buckets) for killed, frozen, buckets in states if killed} >= {
@@ -282,7 +282,7 @@ def test_none_there_then_insert_is_won_by_one(opened, kind):
 
         outcome = race(lambda: insert(0), lambda: insert(1))
         assert sorted(outcome, key=str) == [0, None]
-        assert len(trees[0].scan(Span(SPACE, prefix, after_all(prefix))).names) == 2
+        assert len(trees[0].scan([Span(SPACE, prefix, after_all(prefix))]).names) == 2
 
 
 def test_a_range_holds_against_writers_who_check_nothing(opened, client, root):
@@ -298,12 +298,12 @@ def test_a_range_holds_against_writers_who_check_nothing(opened, client, root):
     writer = threading.Thread(target=write)
     writer.start()
     while writer.is_alive():
-        seen = tuple(trees[0].scan(ALL).names)
+        seen = tuple(trees[0].scan([ALL]).names)
         name = f"2 {len(held):04}"
         if trees[0].commit([Range(ALL, seen)], [(SPACE, name, b"")], [], epoch=None) is None:
             held.append((name, len(seen)))
     writer.join()
-    made = {n: client.exists(f"{root}/{SPACE}/~00000000/{n}").czxid for n in trees[0].scan(ALL).names}
+    made = {n: client.exists(f"{root}/{SPACE}/~00000000/{n}").czxid for n in trees[0].scan([ALL]).names}
     assert len(made) == 201 + len(held) < FULL  # none was moved, which would give it another number
     assert [sum(zxid < made[name] for zxid in made.values()) for name, _ in held] == [number for _, number in held]
     assert len(held) > 3
@@ -332,9 +332,9 @@ def test_delete_against_create_of_a_reference_is_won_by_one(opened):
 def test_a_bucket_that_somebody_left_frozen_is_opened(tree, client, root):
     entries(tree, ["a", "b"])
     client.set(f"{root}/{SPACE}/~00000000", state("", frozen=True))
-    assert tree.scan(ALL).names == ["a", "b"]
+    assert tree.scan([ALL]).names == ["a", "b"]
     entries(tree, ["c"])
-    assert tree.scan(ALL).names == ["a", "b", "c"]
+    assert tree.scan([ALL]).names == ["a", "b", "c"]
     assert sizes(client, root) == [3]
 
 
@@ -364,7 +364,7 @@ def fill_and_look(tree, root, server):
     assert max(sum(len(child) + 4 for child in client.get_children(path)) for path in lists) < 60_000
     client.stop()
     client.close()
-    page = tree.scan(Span("r:a", "a100000", "\ue000"), limit=2000, follow="r:a")
+    page = tree.scan([Span("r:a", "a100000", "\ue000")], limit=2000, follow="r:a")
     assert page.names == [f"a{n}" for n in range(100_000, 102_000)]
     assert page.values == [value] * 2000
     assert tree.get([CATALOG]).values == [catalog()]

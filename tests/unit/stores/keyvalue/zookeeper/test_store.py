@@ -12,6 +12,7 @@ from pathlib import Path
 
 import kazoo.exceptions
 import pytest
+from kazoo.security import make_acl
 
 from manystore import Database, Repository, errors, field, model
 from manystore.query.plan import CATALOG as READ_CATALOG
@@ -137,8 +138,9 @@ def test_a_commit_that_is_too_large_is_refused_before_it_is_sent(tree, client, r
 
 @server_test
 def test_the_size_is_that_of_the_request(tree):
-    multi = Multi(acl_of(has_login=False), lambda: 1)
+    multi = Multi(acl_of(has_login=False))
     multi.create("/ä", b"123")
+    multi.create("/ö", is_ephemeral=True)
     multi.check("/b", 7)
     multi.delete("/ä")
     multi.put("/b", b"")
@@ -353,6 +355,14 @@ def test_use_after_close(server, root):
     store.close()
     with pytest.raises(errors.Closed):
         store.read(READ_CATALOG, (), epoch="")
+
+
+@server_test
+def test_the_nodes_above_may_be_somebody_elses(opened, root, client):
+    client.ensure_path(f"{root}/below")
+    client.set_acls(root, [make_acl("world", "anyone", read=True, admin=True)])
+    tree = opened(below=f"{root}/below")
+    assert tree.commit([Absent(("r:a", "a"))], [("r:a", "a", RECORD)], [], epoch=EPOCH) is None
 
 
 @server_test
