@@ -183,9 +183,9 @@ def test_fixed_ips_are_found_by_what_is_theirs(db: Nova, network: Network, insta
     assert every.get_network("10.0.0.1") == network
     assert every.get_network("10.0.0.2") is None
     every.delete(ip.id)
-    assert [found.address for found in every.get_all()] == ["10.0.0.2"]
-    everything = db.for_context(get_admin_context()).fixed_ip  # get_all does not look at the flag
-    assert [found.address for found in everything.get_all()] == ["10.0.0.1", "10.0.0.2"]
+    assert [found.address for found in every.get_all()] == ["10.0.0.1", "10.0.0.2"]  # it does not look at the flag
+    with pytest.raises(FixedIpNotFoundForAddress):
+        every.get_by_address("10.0.0.1")
 
 
 def test_fixed_ips_that_are_not_there(db: Nova):
