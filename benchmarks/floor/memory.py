@@ -72,15 +72,18 @@ class MemoryFloor:
 
     def save(self, record: Instance) -> None:
         with self._lock:
-            self._save(record, datetime.now(UTC))
+            self._save([record])
 
-    def _save(self, record: Instance, now: datetime) -> None:
-        made = changed(record, self._records.get(number_name(record.id)), now)
-        for place, gone, entry in made.moved:
-            del self._entries[place][gone]
-            self._entries[place][entry] = None
-        self._records[made.name] = made.data
-        finish([record], [made])
+    def _save(self, records: Sequence[Instance]) -> None:
+        now, records_get = datetime.now(UTC), self._records.get
+        # All are looked at before the first is written: one that was changed by somebody else leaves none of them.
+        saves = [changed(record, records_get(number_name(record.id)), now) for record in records]
+        for made in saves:
+            for place, gone, entry in made.moved:
+                del self._entries[place][gone]
+                self._entries[place][entry] = None
+            self._records[made.name] = made.data
+        finish(records, saves)
 
     def create_all(self, records: Sequence[Instance]) -> None:
         now = datetime.now(UTC)
@@ -90,14 +93,11 @@ class MemoryFloor:
 
     def transaction(self, read: Sequence[int], records: Sequence[Instance]) -> None:
         seen = [self.get(key) for key in read]
-        now = datetime.now(UTC)
         with self._lock:
             for record in seen:
                 if self._records[number_name(record.id)][14:30] != token_of(record).encode():
                     raise RuntimeError("changed by somebody else")
-            for record in records:
-                # A floor that failed here would have to take back what it wrote; this one's records are its own.
-                self._save(record, now)
+            self._save(records)
 
     def close(self) -> None:
         self._records.clear()

@@ -72,15 +72,15 @@ class SQLiteFloor:
         record._revision = revision  # type: ignore[attr-defined]
 
     def save(self, record: Instance) -> None:
-        self._save(record, datetime.now(UTC))
+        record._revision = self._save(record, datetime.now(UTC))  # type: ignore[attr-defined]
 
-    def _save(self, record: Instance, now: datetime) -> None:
+    def _save(self, record: Instance, now: datetime) -> int:
         revision = random.getrandbits(63)
         record.updated_at = now
         done = self._execute(self._update, (*self._changes(record), revision, record.id, record._revision))  # type: ignore[attr-defined]
         if done.rowcount != 1:
             raise RuntimeError("changed by somebody else")
-        record._revision = revision  # type: ignore[attr-defined]
+        return revision
 
     def create_all(self, records: Sequence[Instance]) -> None:
         self._execute("BEGIN IMMEDIATE")
@@ -101,12 +101,13 @@ class SQLiteFloor:
             for record in seen:
                 if self._execute(self._check, (record.id,)).fetchone() != (record._revision,):  # type: ignore[attr-defined]
                     raise RuntimeError("changed by somebody else")
-            for record in records:
-                self._save(record, now)
+            revisions = [self._save(record, now) for record in records]
         except BaseException:
             self._execute("ROLLBACK")
             raise
         self._execute("COMMIT")
+        for record, revision in zip(records, revisions, strict=True):
+            record._revision = revision  # type: ignore[attr-defined]
 
     def bare_get(self, sql: str, values: tuple[object, ...]) -> Instance:
         """Run kept SQL and load its row, and do nothing else."""

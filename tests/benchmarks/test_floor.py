@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +70,15 @@ def test_a_floor_on_a_server_gives_what_manystore_gives(name: str, tmp_path: Pat
             subject.close()
 
 
-@pytest.mark.server
-@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.kind and not target.is_durable])
-def test_a_floor_on_a_server_sees_what_others_changed(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.server] if target.kind else [])
+        for name, target in TARGETS.items()
+        if not target.is_durable
+    ],
+)
+def test_a_floor_sees_what_others_changed_and_then_writes_nothing(name: str, tmp_path: Path) -> None:
     with TARGETS[name].opened(tmp_path) as makers:
         subject = makers.make(FLOOR)
         subject.create_all(Workload(ROWS).instances(5))
@@ -86,13 +94,18 @@ def test_a_floor_on_a_server_sees_what_others_changed(name: str, tmp_path: Path)
         subject.close()
 
 
+def timeless(names: Iterable[str]) -> list[str]:
+    """Give the names of entries in order, without the times of the stamps that stand in some."""
+    return sorted(re.sub(r"\d{4}-[-0-9:.T]+Z", "time", name) for name in names)
+
+
 def test_the_memory_floor_keeps_the_same_entries() -> None:
     ours, floor = Manystore("memory://"), MemoryFloor()
     work(ours)
     work(floor)
     spaces: dict[str, dict[str, bytes]] = ours.database._engine.store._kv._spaces  # type: ignore[attr-defined]
-    entries = [set(space) for name, space in spaces.items() if name.startswith("i:instances.")]
-    assert sorted(map(sorted, entries)) == sorted(map(sorted, floor._entries))  # type: ignore[arg-type]
+    entries = [space for name, space in spaces.items() if name.startswith("i:instances.")]
+    assert sorted(map(timeless, entries)) == sorted(map(timeless, floor._entries))
     assert set(spaces["u:instances.unique_uuid"]) == set(floor._claims)
     mine, theirs = spaces["r:instances"], floor._records
     assert list(mine) == list(theirs)

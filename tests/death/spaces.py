@@ -18,6 +18,7 @@ from manystore.schema.encoding import END, NONE
 from manystore.schema.schema import Collection
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
+from manystore.stores.keyvalue.layout import entries_space
 from manystore.stores.keyvalue.protocol import CATALOG, KeyValue, Span
 from manystore.stores.keyvalue.shape import Keeper, decoded
 from manystore.stores.keyvalue.store import KeyValueStore
@@ -46,14 +47,15 @@ class _Expected:
         for collection in keeper.schema.collections:
             upkeep = keeper.upkeep(collection.name)
             self.claim_spaces.update(claim.space for claim in upkeep.claims)
-            self.names.update({space: set() for space, _ in upkeep.entries}, **{f"b:{collection.name}": set()})
+            spaces = [entries_space(collection.name, index) for index in collection.indexes]
+            self.names.update({space: set() for space in spaces}, **{f"b:{collection.name}": set()})
 
     def add(self, collection: Collection, name: str, value: bytes) -> None:
         """Add what one record needs."""
         upkeep = self.keeper.upkeep(collection.name)
         texts = upkeep.texts(upkeep.watched(decoded(value, collection.model)), name)
-        for space, pick in upkeep.entries:
-            self.names[space].add("".join(pick(texts)))
+        for space, entry, _ in upkeep.entries(texts):
+            self.names[space].add(entry)
         for claim in upkeep.claims:
             if (claimed := claim.name(texts)) is not None:
                 self.claims[claim.space, claimed] = name

@@ -83,7 +83,7 @@ def disturb(proxy: Proxy, shift: Shift, faults: int) -> list[Report]:
 
 @pytest.mark.parametrize("faults", [24, pytest.param(500, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("kind", stores(*SERVERS))
-def test_over_lines_that_break(place: Place, processes: Crew, kind: str, faults: int) -> None:
+def test_over_lines_that_break(place: Place, processes: Crew, faults: int) -> None:
     registers = place.connect(Registers)
     with provision.through(place.url) as (proxy, url):
         game = Game(url, place.prefix)
@@ -127,7 +127,7 @@ def counted(proxy: Proxy, write: Callable[[int], object]) -> int:
 
 
 @pytest.mark.parametrize("fault", ["cut_before", "cut_after", "hold"])
-@pytest.mark.parametrize("kind", stores("redis", "zookeeper", "etcd"))
+@pytest.mark.parametrize("kind", stores(*SERVERS))
 def test_a_lone_write_whose_reply_is_lost_is_done_once(place: Place, kind: str, fault: str) -> None:
     """Nothing is left of a delete to tell by, and a second increment would look like the first."""
     registers = place.connect(Registers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.fire.conftest import SERVERS, stores
 
 from manystore import NoAccessPath
 from manystore.nova.database import Nova
@@ -10,7 +11,6 @@ from manystore.nova.interface import OPERATIONS
 from manystore.nova.listing import walks
 from manystore.nova.operation import Operation
 from manystore.testing import provision
-from tests.fire.conftest import SERVERS, stores
 
 
 def small_collections() -> set[str]:

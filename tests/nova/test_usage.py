@@ -42,7 +42,7 @@ def test_uses_are_read_from_the_syntax(tree: Path) -> None:
 
 def test_what_is_no_python_is_named(tree: Path) -> None:
     (tree / "broken.py").write_text("def (")
-    with pytest.raises(UnreadableSource, match="broken.py"):
+    with pytest.raises(UnreadableSource, match=r"broken\.py"):
         usage(tree)
 
 

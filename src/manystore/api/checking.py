@@ -44,17 +44,13 @@ class Checking(Generic[M, K]):
                 self._scope_of(record)
         now = reading.engine.clock() if mapper.created else None
         for spec in mapper.created:
-            for record in records:
-                if getattr(record, spec.name) is None:
-                    undo.put(record, spec.name, now)
+            undo.fill(records, spec.name, now)
         if generated is not None:
             name, collection = generated.name, mapper.collection.name
             unset = [record for record in records if getattr(record, name) is UNSET]
             if unset:
                 undo.generated = True
-                keys = reading.engine.ids.take(collection, len(unset))
-                for record, key in zip(unset, keys, strict=True):
-                    undo.put(record, name, key)
+                undo.put_each(unset, name, reading.engine.ids.take(collection, len(unset)), before=UNSET)
             for record in records if len(unset) < len(records) else ():
                 reading.engine.ids.pass_over(collection, mapper.codec.check(generated, getattr(record, name)))
         return undo
@@ -120,8 +116,9 @@ class Checking(Generic[M, K]):
     def _scope_of(self, record: Any) -> tuple[tuple[str, Any], ...]:
         """Check that a record is in scope, and give what the stored one must have."""
         spec = self._reading.mapper.scope
-        if self._reading.scope is not None and spec is not None:
-            self._check_scope(spec.name, getattr(record, spec.name))
+        if self._reading.scope is None or spec is None:
+            return ()
+        self._check_scope(spec.name, getattr(record, spec.name))
         return self._scope_guard()
 
     def _scope_guard(self) -> tuple[tuple[str, Any], ...]:

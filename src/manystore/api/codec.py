@@ -35,10 +35,15 @@ class ModelCodec:
         self.positions = {spec.name: place for place, spec in enumerate(model.fields)}
         self.weighed: Callable[[Any], tuple[Values, int]] = _make_bind(self)
         self.load: Callable[[Sequence[Any]], Any] = _make_load(self)
-        self.copy: Callable[[Any], Any] = _make_copy(self)
+        self.values: Callable[[Any], tuple[Any, ...]] = _make_values(self)
+        self.restore: Callable[[tuple[Any, ...]], Any] = _make_restore(self)
         self.key_parts: Callable[[Any], tuple[Any, ...]] = _make_key_parts(self)
         self.check_key: Callable[[tuple[Any, ...]], tuple[Any, ...]] = _make_key(self, dumped=False)
         self.bind_key: Callable[[tuple[Any, ...]], Values] = _make_key(self, dumped=True)
+
+    def copy(self, record: Any) -> Any:
+        """Copy a record, without the related ones; 1 µs for 41 fields where copy.copy takes 14."""
+        return self.restore(self.values(record))
 
     def dump(self, name: str, value: Any) -> Any:
         """Bind one field's value that was checked before; None stays None."""
@@ -198,17 +203,23 @@ def _dump_source(i: int, dump: Callable[[Any], Any] | None) -> list[str]:
     return [f"v{i} = d{i}(v{i})"]
 
 
-def _make_copy(codec: ModelCodec) -> Callable[[Any], Any]:
-    """Make copy(record): its fields and revision, without the related records; 1 µs where copy.copy takes 14."""
-    cls = codec.model.cls
-    names: dict[str, Any] = {"new": cls.__new__, "cls": cls, "put": object.__setattr__, "whole": _copy_json}
-    values = {s.name: f"whole(o.{s.name})" if s.type.kind == "json" else f"o.{s.name}" for s in codec.model.fields}
-    values[REVISION] = f"o.{REVISION}"
+def _make_values(codec: ModelCodec) -> Callable[[Any], tuple[Any, ...]]:
+    """Make values(record): its fields and revision, without the related records; JSON copied."""
+    read = [f"whole(o.{s.name})" if s.type.kind == "json" else f"o.{s.name}" for s in codec.model.fields]
+    body = ["def made(o):", f"    return ({', '.join(read)}, o.{REVISION})"]
+    return _compiled("values", body, {"whole": _copy_json})
+
+
+def _make_restore(codec: ModelCodec) -> Callable[[tuple[Any, ...]], Any]:
+    """Make restore(values): the record that values(record) was made of."""
+    cls, fields = codec.model.cls, [*(spec.name for spec in codec.model.fields), REVISION]
+    names: dict[str, Any] = {"new": cls.__new__, "cls": cls, "put": object.__setattr__}
+    body = ["def made(values):", "    o = new(cls)"]
     if getattr(cls, "__dataclass_params__").frozen:  # noqa: B009 - unknown to checkers
-        body = [f"    put(n, {name!r}, {value})" for name, value in values.items()]
+        body += [f"    put(o, {name!r}, values[{place}])" for place, name in enumerate(fields)]
     else:
-        body = [f"    n.{name} = {value}" for name, value in values.items()]
-    return _compiled("copy", ["def made(o):", "    n = new(cls)", *body, "    return n"], names)
+        body.append(f"    {', '.join(f'o.{name}' for name in fields)} = values")
+    return _compiled("restore", [*body, "    return o"], names)
 
 
 def _copy_json(value: Any) -> Any:

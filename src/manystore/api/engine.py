@@ -134,7 +134,8 @@ class Engine:
 
     def write(self, changes: Sequence[Change], operation: str) -> Written:
         """Carry out changes in one atomic step. After a fitting change of the catalog it is tried again."""
-        self.check_open()
+        if self.closed:
+            self.check_open()
         if len(changes) == 1:
             self.check_size(changes)  # of many, whoever joined them has looked
         for _ in range(_EPOCH_TRIES):
@@ -181,16 +182,16 @@ class Engine:
 
         Operations are records, entries, claims, reference entries and checks.
         """
-        kind = change.__class__
-        if kind is Check:
+        if type(change) is Check:
             return 1, _CHANGE_BYTES
         mapper = self._by_collection.get(change.collection.name)
         if mapper is None:
             return 2, _CHANGE_BYTES
-        if isinstance(change, (Insert, Replace)):
-            return mapper.costs[kind], change.size
+        cost = mapper.costs[type(change)]
+        if type(change) is Replace or type(change) is Insert:
+            return cost, change.size
         sets = change.sets if isinstance(change, Patch) else ()
-        return mapper.costs[kind], _CHANGE_BYTES + sum([_bytes_of(value) for _, value in sets])
+        return cost, _CHANGE_BYTES + sum([_bytes_of(value) for _, value in sets])
 
     def _open_catalog(self) -> Catalog:
         """Read the stored catalog, or make the first one in an empty store; refuse one that is not this program's."""

@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import DeclarationError, NoAccessPath, UsageError
 from ..model.model import model_of
+from ..model.slotted import RelatedSlot
 from ..query.predicate import Compare
 
 Reader: TypeAlias = Callable[[type[Any], Compare, bool], list[Any]]
@@ -32,7 +33,7 @@ def load_related(records: Sequence[Any], slots: Iterable[object], cls: type[Any]
     """Fill related slots in the order given; a later one may belong to records that an earlier one brought."""
     found: dict[type[Any], list[Any]] = {cls: list(records)}
     for slot in slots:
-        if not isinstance(slot, MemberDescriptorType):
+        if not isinstance(slot, (MemberDescriptorType, RelatedSlot)):
             written = "related fields written on their class, as in load=(Book.author,)"
             raise UsageError(f"load= takes {written}; not a {type(slot).__name__}")
         relation = _relation(slot)
@@ -44,7 +45,7 @@ def load_related(records: Sequence[Any], slots: Iterable[object], cls: type[Any]
 
 
 @cache  # reading annotations takes a millisecond, and a model is declared once
-def _relation(slot: MemberDescriptorType) -> Relation:
+def _relation(slot: MemberDescriptorType | RelatedSlot) -> Relation:
     owner, name = slot.__objclass__, slot.__name__
     declared = next((r for r in model_of(owner).related if r.name == name), None)
     if declared is None:

@@ -74,6 +74,10 @@ class Mapper:
         self.scope: FieldSpec | None = model.scope
         self._shares_values = any(spec.type.kind == "json" for spec in model.fields)
         self._check_entries = check_entries(collection)
+        self.weighed: Callable[[Any], tuple[Values, int]] = (
+            self.codec.weighed if self._check_entries is None else self._weighed_with_entries
+        )
+        """Check a record and bind its values, and say about how many bytes they take; raise ValueRefused."""
         # Only text and bytes of no or great length can make an entry too long; all else has a width.
         self._weighed = frozenset(_of_any_length(collection) if self._check_entries is not None else ())
 
@@ -104,11 +108,10 @@ class Mapper:
             raise ValueRefused(self.name, ", ".join(self.key_names), reason)
         return self.codec.check_key(key)
 
-    def weighed(self, record: Any) -> tuple[Values, int]:
-        """Check a record and bind its values, and say about how many bytes they take; raise ValueRefused."""
+    def _weighed_with_entries(self, record: Any) -> tuple[Values, int]:
         values, size = self.codec.weighed(record)
-        if self._check_entries is not None:
-            self._check_entries(values)
+        assert self._check_entries is not None
+        self._check_entries(values)
         return values, size
 
     def weighs(self, sets: Iterable[str]) -> bool:

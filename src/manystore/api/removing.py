@@ -102,13 +102,11 @@ class Removing(Checking[M, K]):
         reading = self._reading
         mapper = reading.mapper
         require, undo = self._scope_of(record), self._stamp(record)
+        based = expected if expected is not None else getattr(record, REVISION)
         try:
             if reading.tx is not None:
-                reading.tx.save(
-                    mapper, record, expected if expected is not None else getattr(record, REVISION), require
-                )
+                reading.tx.save(mapper, record, based, require)
                 return
-            based = expected if expected is not None else getattr(record, REVISION)
             if based is None:
                 raise UsageError(f"{mapper.name}: save takes a record that was read or created; use create or upsert")
             change = mapper.replace(record, based, require)

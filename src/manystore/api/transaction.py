@@ -61,11 +61,16 @@ class Pending(msgspec.Struct, eq=False):
 
 
 class Seen(msgspec.Struct, frozen=True, eq=False):
-    """A record as it was read. state: a copy, since the caller may change the object without saving it."""
+    """A record as it was read. values: of its fields, since the caller may change the object without saving it."""
 
     mapper: Mapper
     revision: int
-    state: Any
+    values: tuple[Any, ...]
+
+    @property
+    def state(self) -> Any:
+        """Give a record with these values."""
+        return self.mapper.codec.restore(self.values)
 
 
 class Transaction:
@@ -98,24 +103,28 @@ class Transaction:
         self._check_open()
         identity = (reading.mapper.collection.name, parts)
         pending = self._pending.get(identity)
-        if pending is None and reading.peeking:
-            return None
-        record = pending.record if pending else self._records.get(identity)
-        state = None if record is None else self.state_of(reading.mapper, record)
-        if (pending and pending.gone) or (state is not None and not _visible(reading, state, deleted)):
+        if pending is not None:
+            record = pending.record
+        else:
+            record = None if reading.peeking else self._records.get(identity)
+            if record is None:
+                return None
+        if (pending and pending.gone) or not _visible(reading, self.state_of(reading.mapper, record), deleted):
             raise NotFound(reading.mapper.name, reading.mapper.key_of(record))
         return record
 
     def remember(self, reading: View, record: Any) -> Any:
-        """Take note of a record that was read; give the one object that stands for it here."""
-        self._check_open()
+        """Take note of a record that was read; give the one object that stands for it here.
+
+        Whoever calls has made sure that the transaction is open.
+        """
         if reading.peeking:
             return record
         mapper = reading.mapper
         identity = (mapper.collection.name, mapper.key_parts(record))
         kept = self._records.setdefault(identity, record)
         if identity not in self._seen and identity not in self._pending:
-            self._seen[identity] = Seen(mapper, getattr(record, REVISION), mapper.codec.copy(record))
+            self._seen[identity] = Seen(mapper, getattr(record, REVISION), mapper.codec.values(record))
         return kept
 
     def state_of(self, mapper: Mapper, record: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+_put = object.__setattr__
 
 
 class Undo:
@@ -12,17 +14,33 @@ class Undo:
     __slots__ = ("_before", "generated")
 
     def __init__(self) -> None:
-        self._before: list[tuple[Any, str, Any]] = []
+        self._before: list[tuple[Sequence[Any], str, Any]] = []
         self.generated = False
 
     def put(self, record: Any, name: str, value: Any) -> None:
-        """Set an attribute, frozen or not."""
-        self._before.append((record, name, getattr(record, name)))
-        object.__setattr__(record, name, value)
+        """Set an attribute of a record, frozen or not."""
+        self._before.append(((record,), name, getattr(record, name)))
+        _put(record, name, value)
+
+    def fill(self, records: Sequence[Any], name: str, value: Any) -> None:
+        """Set an attribute of those records where it is None."""
+        filled: list[Any] = []
+        for record in records:
+            if getattr(record, name) is None:
+                filled.append(record)
+                _put(record, name, value)
+        self._before.append((filled, name, None))
+
+    def put_each(self, records: Sequence[Any], name: str, values: Iterable[Any], *, before: Any) -> None:
+        """Set an attribute of some records, to another value on each; before: what it is on all of them."""
+        self._before.append((records, name, before))
+        for record, value in zip(records, values, strict=True):
+            _put(record, name, value)
 
     def undo(self, first: int = 0, records: Sequence[Any] | None = None) -> None:
         """Set everything back; of some records only, counted from first, when they are given."""
         chosen = None if records is None else {id(record) for record in records[first:]}
-        for record, name, value in reversed(self._before):
-            if chosen is None or id(record) in chosen:
-                object.__setattr__(record, name, value)
+        for changed, name, value in reversed(self._before):
+            for record in changed:
+                if chosen is None or id(record) in chosen:
+                    _put(record, name, value)

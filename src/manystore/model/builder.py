@@ -15,12 +15,12 @@ from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 import msgspec
 
-from ..errors import DeclarationError, NotLoaded
+from ..errors import DeclarationError
 from .annotation import field_type, split_optional
 from .declaration import STORED_NAME, check_default, check_field, check_model, check_relation
 from .field import DECLARED, Declared, FieldSpec, IndexDecl, RelatedDecl, UniqueDecl, field, ref, related
 from .model import INFO, Model
-from .slotted import REVISION, rebuilt, slotted_dataclass
+from .slotted import REVISION, RelatedSlot, rebuilt, slotted_dataclass
 from .types import INDEXED_TEXT
 
 M = TypeVar("M")
@@ -113,8 +113,8 @@ class _Builder:
         made = self._dataclass(lambda: slotted_dataclass(self.cls, extra=names, frozen=frozen))
         # Checkers and get_type_hints still find the related records' annotations.
         made.__annotations__ = {**annotations, REVISION: "int | None"}
-        if relations:
-            made.__getattr__ = _not_loaded(frozenset(names))
+        for name in names:
+            setattr(made, name, RelatedSlot(made.__dict__[name]))
         setattr(made, INFO, self._model(made, relations, options))
         loose = next((base for base in made.__mro__[1:-1] if "__dict__" in vars(base)), None)
         if loose is not None:
@@ -238,13 +238,3 @@ def _declared(fields: Sequence[FieldSpec], what: str, kind: type[Any]) -> tuple[
         elif declared:
             found.append(kind((spec.name,)))
     return tuple(found)
-
-
-def _not_loaded(names: frozenset[str]) -> Callable[[Any, str], NoReturn]:
-    def __getattr__(self: Any, name: str) -> NoReturn:
-        cls = type(self).__name__
-        if name in names:
-            raise NotLoaded(f"{cls}.{name} is not loaded; ask for it with load=({cls}.{name},)", name=name, obj=self)
-        raise AttributeError(f"{cls!r} object has no attribute {name!r}", name=name, obj=self)
-
-    return __getattr__

@@ -18,6 +18,7 @@ import msgspec
 
 from ..errors import DeclarationError
 from .field import FieldSpec, IndexDecl, RelatedDecl, UniqueDecl
+from .slotted import RelatedSlot
 
 INFO = "__manystore__"  # the class attribute that holds the Model
 
@@ -106,7 +107,7 @@ def model_of(cls: type[Any]) -> Model:
 
 def owner_of(slot: object) -> tuple[type[Any], str]:
     """Give the class and the name of `Book.title`; raise TypeError for anything but a slot."""
-    if not isinstance(slot, MemberDescriptorType):
+    if not isinstance(slot, (MemberDescriptorType, RelatedSlot)):
         raise TypeError(
             f"a field of a model is wanted, written on its class, as in Book.title; not {type(slot).__name__}"
         )

@@ -12,7 +12,39 @@ import types
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
+from ..errors import NotLoaded
+
 REVISION = "_revision"
+
+
+class RelatedSlot:
+    """The slot of a related record, which says what is missing while nothing was loaded into it.
+
+    A `__getattr__` of the class could say so as well; but CPython reads all attributes of a class that has one three
+    times slower.
+    """
+
+    __slots__ = ("__name__", "__objclass__", "_slot")
+
+    def __init__(self, slot: types.MemberDescriptorType) -> None:
+        self.__name__ = slot.__name__
+        self.__objclass__ = slot.__objclass__
+        self._slot = slot
+
+    def __get__(self, record: Any, owner: type[Any] | None = None) -> Any:
+        if record is None:
+            return self
+        try:
+            return self._slot.__get__(record, owner)
+        except AttributeError:
+            name, where = self.__name__, f"{type(record).__name__}.{self.__name__}"
+            raise NotLoaded(f"{where} is not loaded; ask for it with load=({where},)", name=name, obj=record) from None
+
+    def __set__(self, record: Any, value: Any) -> None:
+        self._slot.__set__(record, value)
+
+    def __delete__(self, record: Any) -> None:
+        self._slot.__delete__(record)
 
 
 def slotted_dataclass(cls: type[Any], *, extra: Sequence[str], frozen: bool) -> type[Any]:

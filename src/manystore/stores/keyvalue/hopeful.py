@@ -1,4 +1,4 @@
-"""Writes that most likely meet nothing unforeseen: new records, records anew that move no entry, and checks.
+"""Writes that most likely meet nothing unforeseen: new records, records anew that move at most entries, and checks.
 
 They go straight to a commit, in half the time that the bookkeeping of step.py takes. Whatever else there is, and
 whatever a check refuses, is left to a Step, which finds out.
@@ -12,6 +12,7 @@ from ...errors import EpochChanged
 from ...schema.encoding import NONE
 from ...store.protocol import Change, Insert, Replace
 from ...store.protocol import Check as Expect
+from .entries import Upkeep, Watched
 from .protocol import Absent, Check, Exists, Key, KeyValue, Put, Same, token_of
 from .shape import Keeper, Shape
 from .step import CHANGED
@@ -24,36 +25,38 @@ def try_hopefully(
 
     When not: what was read and may go on to be used is in stored; without that, a check failed, or nothing was tried.
     """
-    replaced: list[tuple[Replace, Shape, Key]] = []
+    replaced: list[tuple[Replace, Shape]] = []
+    keys: list[Key] = []
     hopeful = _Hopeful(keeper)
     for change in changes:
-        if isinstance(change, Insert):
+        if type(change) is Insert:
             if not hopeful.insert(change):
                 return 0, False
-        elif isinstance(change, Replace) and not change.require:
+        elif type(change) is Replace and not change.require:
             shape = keeper.shape(change.collection)
-            replaced.append((change, shape, (shape.space, shape.name(change.values))))
-        elif isinstance(change, Expect):
+            replaced.append((change, shape))
+            keys.append((shape.space, shape.name(change.values)))
+        elif type(change) is Expect:
             hopeful.expect(change)
         else:
             return 0, False
     trips = 1
-    if replaced:
-        got = kv.get([key for _, _, key in replaced])
+    if keys:
+        got = kv.get(keys)
         if got.epoch != keeper.epoch:
             raise EpochChanged(CHANGED)
-        for (change, shape, key), data in zip(replaced, got.values, strict=True):
+        for (change, shape), key, data in zip(replaced, keys, got.values, strict=True):
             if not hopeful.replace(change, shape, key, data):
-                stored.update(zip([key for _, _, key in replaced], got.values, strict=True))
+                stored.update(zip(keys, got.values, strict=True))
                 return 1, False
         trips = 2
-    return trips, kv.commit(hopeful.all_checks(), hopeful.puts, (), epoch=keeper.epoch) is None
+    return trips, kv.commit(hopeful.all_checks(), hopeful.puts, hopeful.deletes, epoch=keeper.epoch) is None
 
 
 class _Hopeful:
     """The checks and puts of one hopeful commit."""
 
-    __slots__ = ("_keeper", "_taken", "_targets", "checks", "puts")
+    __slots__ = ("_keeper", "_taken", "_targets", "checks", "deletes", "puts")
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
@@ -61,6 +64,7 @@ class _Hopeful:
         self._targets: list[Key] = []
         self.checks: list[Check] = []
         self.puts: list[Put] = []
+        self.deletes: list[Key] = []
 
     def insert(self, change: Insert) -> bool:
         """Take a new record; say no when another of this commit has its key or one of its claims."""
@@ -74,8 +78,7 @@ class _Hopeful:
         texts = upkeep.texts(watched, name)
         checks.append(Absent(key))
         puts.append((space, name, data))
-        for entries, pick in upkeep.entries:
-            puts.append((entries, "".join(pick(texts)), b""))
+        puts += upkeep.entries(texts)
         for claim in upkeep.claims:
             if (claimed := claim.name(texts)) is not None:
                 held = (claim.space, claimed)
@@ -96,15 +99,28 @@ class _Hopeful:
         self.checks.append(Same((shape.space, shape.upkeep.key_text(change.key)), f"{change.expected:016x}"))
 
     def replace(self, change: Replace, shape: Shape, key: Key, data: bytes | None) -> bool:
-        """Take a record anew; say no when it is not what was expected, or when an entry of it moves."""
+        """Take a record anew; say no when it is not what was expected, or when more than an entry of it moves."""
         token = f"{change.expected:016x}"
         if data is None or token_of(data) != token:
             return False
         new, was, will = shape.replaced(data, change.values, (f"{change.revision:016x}", token))
-        if was != will:
+        if was != will and not self._move(shape.upkeep, key[1], was, will):
             return False
         self.checks.append(Same(key, token))
         self.puts.append((*key, new))
+        return True
+
+    def _move(self, upkeep: Upkeep, name: str, was: Watched, will: Watched) -> bool:
+        """Move the entries of a record; say no when a claim or a reference of it moves."""
+        before, after = upkeep.texts(was, name), upkeep.texts(will, name)
+        if any(claim.name(before) != claim.name(after) for claim in upkeep.claims):
+            return False
+        if any(before[pointer.place] != after[pointer.place] for pointer in upkeep.pointers):
+            return False
+        for old, new in zip(upkeep.entries(before), upkeep.entries(after), strict=True):
+            if old != new:
+                self.deletes.append(old[:2])
+                self.puts.append(new)
         return True
 
     def all_checks(self) -> list[Check]:

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import ClassVar
 from weakref import WeakSet
 
-from sortedcontainers import SortedDict
+from sortedcontainers import SortedList
 
 from ...errors import EpochChanged
 from ...query.capabilities import Capabilities
@@ -41,14 +41,22 @@ from .store import KeyValueStore
 _ORDERED = ("r:", "i:", "b:")
 
 
+class Ordered(dict[str, bytes]):
+    """A space that is read in order: its values, and beside them its names in order."""
+
+    __slots__ = ("names",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: SortedList[str] = SortedList()
+
+
 class Memory:
     """A KeyValue (protocol.py) in this process. Every verb runs under one lock."""
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self._spaces: dict[
-            str, dict[str, bytes] | SortedDict[str, bytes]
-        ] = {}  # SortedDict where names are read in order
+        self._spaces: dict[str, dict[str, bytes] | Ordered] = {}  # Ordered where names are read in order
         self._epoch = ""
         _LIVING.add(self)
 
@@ -97,15 +105,16 @@ class Memory:
             if failing is not None:
                 return failing
             for space, name in deletes:
-                if space in spaces:
-                    spaces[space].pop(name, None)
+                held = spaces.get(space)
+                if held is not None and held.pop(name, None) is not None and type(held) is Ordered:
+                    held.names.remove(name)
             for space, name, value in puts:
-                try:
-                    spaces[space][name] = value
-                except KeyError:
-                    made: dict[str, bytes] | SortedDict[str, bytes] = SortedDict() if space[:2] in _ORDERED else {}
-                    made[name] = value
-                    spaces[space] = made
+                held = spaces.get(space)
+                if held is None:
+                    held = spaces[space] = Ordered() if space[:2] in _ORDERED else {}
+                if type(held) is Ordered and name not in held:
+                    held.names.add(name)
+                held[name] = value
                 if space == CATALOG[0]:
                     self._epoch = epoch_of(value)
         return None
@@ -117,30 +126,34 @@ class Memory:
         held = self._spaces.get(span.space)
         if held is None:
             return []
-        assert isinstance(held, SortedDict)
-        names = held.irange(span.low, span.high, inclusive=(True, False), reverse=reverse)
+        assert isinstance(held, Ordered)
+        names = held.names.irange(span.low, span.high, inclusive=(True, False), reverse=reverse)
         return list(names if limit is None else islice(names, limit))
 
     def _failing(self, checks: Sequence[Check]) -> int | None:
         spaces = self._spaces
         for place, check in enumerate(checks):
-            if isinstance(check, Absent):
-                # The commonest check, without a call.
-                held = spaces.get(check.key[0])
-                if held is not None and check.key[1] in held:
+            # The commonest checks, without a call.
+            if type(check) is Absent:
+                space, name = check.key
+                if space in spaces and name in spaces[space]:
+                    return place
+            elif type(check) is Same:
+                space, name = check.key
+                value = spaces[space].get(name) if space in spaces else None
+                if value is None or token_of(value) != check.token:
                     return place
             elif not self._holds(check):
                 return place
         return None
 
-    def _holds(self, check: Same | Exists | Empty | Range) -> bool:
-        if isinstance(check, (Same, Exists)):
+    def _holds(self, check: Check) -> bool:
+        if isinstance(check, Exists):
             space, name = check.key
-            held = self._spaces.get(space)
-            value = None if held is None else held.get(name)
-            return value is not None and (isinstance(check, Exists) or token_of(value) == check.token)
+            return space in self._spaces and name in self._spaces[space]
         if isinstance(check, Empty):
             return not self._names(Span(check.space, check.prefix, after_all(check.prefix)), 1)
+        assert isinstance(check, Range)
         return self._names(check.span, len(check.seen) + 1) == list(check.seen)
 
 

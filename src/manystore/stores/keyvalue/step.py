@@ -259,20 +259,19 @@ class Step:
             before, after, upkeep = touched.before, touched.after, touched.upkeep
             if after is not None:
                 if before is None:
-                    puts += [(space, "".join(pick(after)), b"") for space, pick in upkeep.entries]
+                    puts += upkeep.entries(after)
                 else:
                     self._move_entries(upkeep, before, after)
             elif before is not None:
-                deletes += [(space, "".join(pick(before))) for space, pick in upkeep.entries]
+                deletes += [(space, name) for space, name, _ in upkeep.entries(before)]
             for pointer in upkeep.pointers:
                 self._move_pointer(touched, pointer)
 
     def _move_entries(self, upkeep: Upkeep, before: list[str], after: list[str]) -> None:
-        for space, pick in upkeep.entries:
-            old, new = pick(before), pick(after)
+        for old, new in zip(upkeep.entries(before), upkeep.entries(after), strict=True):
             if old != new:
-                self.deletes.append((space, "".join(old)))
-                self.puts.append((space, "".join(new), b""))
+                self.deletes.append(old[:2])
+                self.puts.append(new)
 
     def _move_pointer(self, touched: Touched, pointer: Pointer) -> None:
         before, after, place, tail = touched.before, touched.after, pointer.place, pointer.tail + touched.name

@@ -6,6 +6,7 @@ postgresql.py or mysql.py: a Dialect, connections, and a store's class for the e
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -66,6 +67,8 @@ class Dialect(ABC):
     longest_name: ClassVar[int] = 63
     rows_a_statement: ClassVar[tuple[int, ...]] = (64, 8, 1)
     """How many rows one INSERT takes, the largest first; (0,): the driver takes many by itself."""
+    copied_from: ClassVar[float] = math.inf
+    """From how many rows on they are copied in, in less time but with three waits more."""
 
     # -- tables --
 

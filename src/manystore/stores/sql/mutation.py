@@ -9,6 +9,7 @@ statement outside a transaction is the whole atomic step. The others run inside 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, TypeAlias
 
@@ -84,7 +85,10 @@ class Mutation:
         return statement.text, statement.bind([*change.values, change.revision, None, epoch])
 
     def insert_many(self, changes: Sequence[Insert]) -> list[tuple[str, Any]]:
-        """Write INSERTs of many: each with the parameters of its rows or, for a driver that takes many, a list."""
+        """Write INSERTs of many: each with the parameters of its rows or, where one takes all, with a list of rows."""
+        if len(changes) >= self._dialect.copied_from:
+            version = self.collection.version
+            return [(self._copy, [(*change.values, change.revision, version) for change in changes])]
         rows = [(*change.values, change.revision) for change in changes]
         sizes = self._dialect.rows_a_statement
         if sizes == (0,):
@@ -97,9 +101,15 @@ class Mutation:
                 at += size
         return made
 
+    @cached_property
+    def _copy(self) -> str:
+        write = self._dialect.quoted
+        names = ", ".join(map(write, [*self.collection.columns, REVISION, VERSION]))
+        return f"COPY {write(self.table.name)} ({names}) FROM STDIN (FORMAT BINARY)"
+
     def _insert_rows(self, size: int) -> str:
         write, place = self._dialect.quoted, self._dialect.placeholder
-        columns = [*(field.column for field in self.collection.fields), REVISION]
+        columns = [*self.collection.columns, REVISION]
         width = len(columns)
         version = str(self.collection.version)
         rows = [

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, cast
 
 import psycopg
 from psycopg.generators import execute
-from psycopg.types.numeric import Int8Dumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from ...errors import ManystoreError, Unavailable, URLError
 from ...schema.catalog import Catalog
@@ -75,12 +76,28 @@ class ServerConnection(Connection):
         return cursor
 
     def send(self, batch: Sequence[Bound]) -> list[Answer]:
-        """Run all statements with one wait."""
+        """Run all statements with one wait, but for a COPY, which nothing else can be sent along with."""
         self._is_spoilt = True
+        answers: list[Answer] = []
+        for is_copy, run in groupby(batch, key=_is_copy):
+            if is_copy:
+                answers += map(self._copied, run)
+            else:
+                answers += self._piped(run)
+        self._is_spoilt = False
+        return answers
+
+    def _piped(self, batch: Iterable[Bound]) -> list[Answer]:
         with self.raw.pipeline():
             cursors = [self._cursor().execute(text, bound) for text, bound in batch]
-        self._is_spoilt = False
         return [(cursor.rowcount, cursor.fetchall() if cursor.description else ()) for cursor in cursors]
+
+    def _copied(self, bound: Bound) -> Answer:
+        cursor = psycopg.Cursor(self.raw)
+        with cursor.copy(bound[0].encode()) as copy:
+            for row in bound[1]:
+                copy.write_row(row)
+        return cursor.rowcount, ()
 
     def is_stale(self) -> bool:
         """Tell whether the server has hung up."""
@@ -106,6 +123,10 @@ class ServerConnection(Connection):
         self.raw.close()
 
 
+def _is_copy(bound: Bound) -> bool:
+    return bound[1].__class__ is list
+
+
 class Server(Connections):
     """The open connections to one database."""
 
@@ -128,6 +149,7 @@ class Server(Connections):
             raise _refused(error) from None  # its text may repeat the user, the host and more
         raw.limit = self._timeout * 1.5 + 1  # after the server should have given up by itself
         raw.prepared_max = _PREPARED
+        raw.adapters.register_dumper(int, Int8BinaryDumper)  # for COPY, which takes no other width
         raw.adapters.register_dumper(int, Int8Dumper)
         try:
             found: Any = cast("Any", raw).execute(self._setup)

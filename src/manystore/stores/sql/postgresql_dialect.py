@@ -60,6 +60,7 @@ class PostgreSQL(Dialect):
     false = literal_column("false")
     returning = True
     savepoints = True
+    copied_from = 64
     now = "now()"
     mark = (
         "INSERT INTO {table} (name, number, seen) SELECT {name}, {number}, now(){made} "

@@ -144,7 +144,7 @@ class Writer:
             return hope.records(changes, answers) if hope.fits(answers) else None
 
         records = self._transaction(run, known)
-        trips = 2 if self._dialect.remote else 1
+        trips = hope.waits + 1 if self._dialect.remote else 1
         return None if records is None else Written(records, trips)
 
     def _thoroughly(self, changes: Sequence[Change], known: Known, slot: Slot | None) -> Written:

@@ -91,7 +91,7 @@ class Place:
 
     def names(self, space: str) -> list[str]:
         """Give what a space of the memory holds."""
-        return list(self.kv._spaces.get(space, ()))
+        return sorted(self.kv._spaces.get(space, ()))
 
 
 @pytest.fixture

@@ -77,8 +77,8 @@ def check_whole(here: Any) -> None:
             raw = json.loads(data)
             assert list(raw)[:3] == ["_revision", "_previous", "_version"]
             texts = upkeep.texts(upkeep.watched(raw), name)
-            for space, pick in upkeep.entries:
-                wanted.setdefault(space, {})["".join(pick(texts))] = b""
+            for space, entry, _ in upkeep.entries(texts):
+                wanted.setdefault(space, {})[entry] = b""
             for claim in upkeep.claims:
                 if (held := claim.name(texts)) is not None:
                     assert held not in wanted.setdefault(claim.space, {})

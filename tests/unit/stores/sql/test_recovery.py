@@ -77,6 +77,10 @@ def _step(home: Home) -> None:
         tx.pet.create(Pet(id=1, owner=1))
 
 
+def _copied(home: Home) -> None:
+    home.owner.create_all([Owner(id=n) for n in range(100, 180)])
+
+
 def _dropped(home: Home) -> None:
     owner = home.owner.get(1)
     home.owner.delete(owner)
@@ -92,6 +96,7 @@ WRITES: dict[str, tuple[Callable[[Home], Any], Callable[[Home], bool]]] = {
     "update": (lambda home: home.owner.update(1, col(Owner.name).to("new")), name_is_new),
     "increment": (lambda home: home.owner.increment(1, Owner.count), lambda home: home.owner.get(1).count == 1),
     "delete": (_dropped, lambda home: not home.owner.exists(col(Owner.id) == 1)),
+    "create_all": (_copied, lambda home: home.owner.count(col(Owner.id) >= 100) == 80),
     "transaction": (_step, lambda home: name_is_new(home) and home.pet.exists(col(Pet.id) == 1)),
 }
 FAULTS = ("cut_before", "cut_after", "hold")
@@ -106,6 +111,7 @@ def test_each_request_of_each_write_is_broken_in_turn(line: Line, write: str, fa
         for key in (1, 2):
             if line.home.pet.exists(col(Pet.id) == key):
                 line.home.pet.delete(key)
+        line.home.owner.delete_where(col(Owner.id) >= 100)
         if not line.home.owner.exists(col(Owner.id) == 1):
             line.home.owner.create(Owner(id=1))
         line.home.owner.update(1, col(Owner.name).to("old"), col(Owner.count).to(0))

@@ -19,6 +19,7 @@ from pymysql.constants import CR, ER
 from manystore import (
     Closed,
     Database,
+    Duplicate,
     NotADatabase,
     Repository,
     Unavailable,
@@ -336,6 +337,36 @@ def test_values_come_back_as_they_went(things: Things) -> None:
         assert [getattr(t, name) for t in found] == values
 
     assert list(things.thing.get("tree0").tree or {}) == ["b", "a"]
+
+
+def test_many_values_at_once_come_back_as_they_went(things: Things) -> None:
+    made = [
+        Thing(
+            name=f"{n:03}",
+            note=None if n % 3 else "\t\\N\n\u00e9\U0001f600",
+            at=datetime(1 + n * 99, 1, 1, 0, 0, 0, n, UTC),
+            seen=date(1 + n * 99, 12, 31) if n % 2 else None,
+            mark=uuid1() if n % 5 else None,
+            flag=(None, False, True)[n % 3],
+            data=bytes([n, 0, 255]) if n % 2 else None,
+            number=(-(2**63), -(2**31) - 1, -1, 0, 1, 2**15, 2**31, 2**63 - 1)[n % 8],
+            ratio=(-1e308, -0.1, 0.0, 5e-324, 1 / 3)[n % 5],
+            tree={"b": [1, {"a": None}], "a": "'%s"} if n % 2 else None,
+        )
+        for n in range(100)
+    ]
+    things.thing.create_all(made)
+    assert things.thing.find(scan=True) == made
+
+
+def test_of_many_at_once_none_is_stored_when_one_is_taken(things: Things) -> None:
+    things.thing.create(Thing(name="77"))
+    with pytest.raises(Duplicate) as caught:
+        things.thing.create_all([Thing(name=str(n)) for n in range(100)])
+    assert (caught.value.fields, caught.value.done) == (("name",), 0)
+    assert things.thing.count(scan=True) == 1
+    things.thing.create_all([Thing(name=str(n)) for n in range(100) if n != 77])
+    assert things.thing.count(scan=True) == 100
 
 
 # -- errors --

@@ -90,6 +90,11 @@ def test_writes_of_one_record_are_two_trips_at_most(home: Home, place: provision
     assert trips(place, lambda: home.owner.delete(10)) <= 2
 
 
+def test_many_new_records_are_five_trips_at_most(home: Home, place: provision.Place) -> None:
+    assert trips(place, lambda: home.owner.create_all([Owner(id=n) for n in range(100, 150)])) <= 2
+    assert trips(place, lambda: home.owner.create_all([Owner(id=n) for n in range(200, 300)])) <= 5
+
+
 def test_a_transaction_is_two_trips_more_than_its_reads(home: Home, place: provision.Place) -> None:
     def run() -> None:
         with home.transaction() as tx:

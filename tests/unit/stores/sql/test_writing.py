@@ -190,7 +190,8 @@ def test_uniques_ignore_none_and_the_deleted(shop: Any) -> None:
 
 def test_many_inserts_are_one_statement_and_all_or_none(shop: Any) -> None:
     many = [shop.new(shop.Maker(id=n, name=f"m{n}")) for n in range(500)]
-    assert shop.write(*many).trips <= 2  # a statement in this process is no trip: the commit is waited for
+    # A statement in this process is no trip; PostgreSQL copies so many in, which is three trips more.
+    assert shop.write(*many).trips <= 5
     assert len(shop.all(shop.Maker)) == 500
     more = [shop.new(shop.Maker(id=n, name=f"m{n}")) for n in range(600, 610)]
     with pytest.raises(Duplicate) as caught:
