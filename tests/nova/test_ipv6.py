@@ -1,5 +1,7 @@
 """IPv6 addresses made of MAC addresses, and back."""
 
+from ipaddress import AddressValueError
+
 import pytest
 
 from manystore.nova.ipv6 import to_global, to_mac
@@ -20,11 +22,12 @@ def test_an_address_follows_from_range_and_mac_and_leads_back(prefix: str, mac: 
 
 @pytest.mark.parametrize("mac", ["", "02:16", "02:16:3e:00:00:xx", "02:16:3e:00:00:001", "02-16-3e-00-00-01"])
 def test_what_is_no_mac_address_is_refused(mac: str):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match="is no MAC address"):
         to_global("fd00::/64", mac, "p1")
 
 
-@pytest.mark.parametrize("address", ["fd00::1", "10.0.0.1", "nonsense"])
-def test_an_address_that_no_mac_made_is_refused(address: str):
-    with pytest.raises(ValueError, match="."):
-        to_mac(address)
+def test_an_address_that_no_mac_made_is_refused():
+    with pytest.raises(ValueError, match="was not made of a MAC address"):
+        to_mac("fd00::1")
+    with pytest.raises(AddressValueError):
+        to_mac("10.0.0.1")

@@ -5,11 +5,12 @@ Knows addresses only. Nova stores no IPv6 address of an instance: it is worked o
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Address, IPv6Interface
 
 _UNIVERSAL = 0x02 << 56  # the bit of an interface's identifier that is turned round
 _MIDDLE = 0xFFFE  # what is put between the halves of a MAC address
-_BYTES = 6
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 
 
 def to_global(prefix: str, mac: str, project_id: str | None) -> str:
@@ -32,11 +33,10 @@ def to_mac(address: str) -> str:
     if identifier >> 24 & 0xFFFF != _MIDDLE:
         raise ValueError(f"{address} was not made of a MAC address")
     number = identifier >> 40 << 24 | identifier & 0xFFFFFF
-    return ":".join(f"{byte:02x}" for byte in number.to_bytes(_BYTES, "big"))
+    return ":".join(f"{byte:02x}" for byte in number.to_bytes(6, "big"))
 
 
 def _mac_number(mac: str) -> int:
-    parts = mac.split(":")
-    if len(parts) != _BYTES or not all(0 < len(part) <= 2 for part in parts):
+    if not _MAC.fullmatch(mac):
         raise ValueError(f"{mac} is no MAC address")
-    return int.from_bytes(bytes(int(part, 16) for part in parts), "big")
+    return int.from_bytes(bytes(int(part, 16) for part in mac.split(":")), "big")
