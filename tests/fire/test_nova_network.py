@@ -145,3 +145,14 @@ def test_a_mac_address_is_one_interfaces(nova: Nova, place: Place, crew: Crew, n
         assert found is not None
         assert found.instance_id == told.index("done")
     assert nova.virtual_interface.count(col(VirtualInterface.network_id) == network) == rounds
+
+
+def test_a_network_of_any_size_is_deleted(nova: Nova) -> None:
+    """In one step, or in several where one cannot hold all that changes."""
+    network = nova.network.create(Network(cidr="10.8.0.0/22")).id
+    nova.network.create_fixed_ips(network, 0)
+    interface = nova.virtual_interface.create(VirtualInterface(network_id=network, instance_id=1))
+    nova.network.delete_safe(network)
+    assert nova.network.find(deleted="any") == []
+    assert nova.fixed_ip.count(col(FixedIp.network_id).is_(None)) == 1024
+    assert nova.virtual_interface.get(interface.id).network_id is None

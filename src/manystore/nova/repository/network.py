@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from manystore import Duplicate, Exhausted, col
+from manystore import Duplicate, Exhausted, TooLarge, col
 
 from ..exception import (
     Invalid,
@@ -22,7 +22,7 @@ from ..exception import (
     NoMoreNetworks,
     NoNetworksFound,
 )
-from ..model.network import FixedIp, Network, NetworkTaking
+from ..model.network import FixedIp, Network, NetworkTaking, VirtualInterface
 from .guard import NovaRepository
 
 if TYPE_CHECKING:
@@ -173,8 +173,26 @@ class NetworkRepository(NovaRepository[Network]):
             return None
 
     def delete_safe(self, network_id: int) -> None:
-        """Delete a network for good; its addresses and interfaces stay, of no network."""
-        self.purge(self.get(network_id).id)
+        """Delete a network for good; its addresses and interfaces stay, of no network.
+
+        One step, unless these are more than a step of this store may hold: then they leave the network before.
+        """
+        key = self.get(network_id).id
+        try:
+            self.purge(key)
+        except TooLarge:
+            ips, interfaces = self.system.fixed_ip, self.system.virtual_interface
+            ips.update_where(
+                col(FixedIp.network_id) == key,
+                changes=[col(FixedIp.network_id).to(None)],
+                scan=True,  # as many as the network has
+            )
+            interfaces.update_where(
+                col(VirtualInterface.network_id) == key,
+                changes=[col(VirtualInterface.network_id).to(None)],
+                scan=True,  # the same
+            )
+            self.purge(key)
 
     def associate(self, project_id: str, *, force: bool = False) -> Network:
         """Give a project's network, or else take a free one for it; with force take one in any case.
@@ -184,7 +202,7 @@ class NetworkRepository(NovaRepository[Network]):
         read it before looking for a network. Of two that both found none, the second meets the first one's new record,
         begins again, and finds what the first took. Only a key that is made or changed once is needed for it: every
         store ensures that, and no record of the project must be there. Who takes with force need not be waited for:
-        as if that came second.
+        as if that came second. Within a transaction the very first such meeting may end in Duplicate at its commit.
         """
         if not force and (found := self.first(col(Network.project_id) == project_id)) is not None:
             return found
