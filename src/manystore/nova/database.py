@@ -18,7 +18,7 @@ from .repository.instance_type import InstanceTypeExtraSpecRepository, InstanceT
 from .repository.journal import JournalRepository
 from .repository.key_pair import AuthTokenRepository, CertificateRepository, KeyPairRepository
 from .repository.migration import BandwidthUsageRepository, InstanceActionRepository, MigrationRepository
-from .repository.network import NetworkRepository
+from .repository.network import NetworkRepository, NetworkTakingRepository
 from .repository.project import (
     ProjectRepository,
     UserProjectRepository,
@@ -67,6 +67,7 @@ class Nova(Database):
     console_pool: ConsolePoolRepository
     console: ConsoleRepository
     network: NetworkRepository
+    network_taking: NetworkTakingRepository
     virtual_interface: VirtualInterfaceRepository
     fixed_ip: FixedIpRepository
     floating_ip: FloatingIpRepository

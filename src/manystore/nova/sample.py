@@ -148,6 +148,7 @@ class Sample:
                 image_ref="0",
                 vm_state="active",
                 task_state="rebooting",
+                power_state=1,
                 launched_at=_START,
                 uuid="11111111-1111-4111-8111-111111111111",
             )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 
 from typing_extensions import TypeVar, get_original_bases
 
-from manystore import Assignment, NotFound, Order, OutOfScope, Predicate, Repository, col
+from manystore import Assignment, NotFound, Order, OutOfScope, Predicate, Repository, UsageError, col
 
 from ..access import ALL, CHECKED, GENERIC, GENERIC_OWN, Deleted, Rule, authorize, deleted_for, is_own, sees_for
 from ..context import RequestContext
@@ -93,6 +93,14 @@ class NovaRepository(Repository[M, K]):
         self.update(key, col(self.model.updated_at).to(record.updated_at))  # type: ignore[attr-defined]
         return record
 
+    def change(self, record: M, /, *changes: Assignment) -> M:
+        """Change some fields of a record that was read, soft-deleted or not; raise Conflict if it has changed since."""
+        for change in changes:
+            if not isinstance(record, change.owner):
+                raise UsageError(f"{change.owner.__name__}.{change.field} is no field of {self.model.__name__}")
+            setattr(record, change.field, change.value)
+        return self.save(record)
+
     # -- what is seen of other projects, whatever reads it --
 
     def get(self, key: K, /, *, deleted: Deleted | None = None, load: Sequence[object] = ()) -> M:
@@ -118,7 +126,7 @@ class NovaRepository(Repository[M, K]):
         found = super().find(*where, order_by=order_by, limit=limit, after=after, scan=scan, deleted=deleted)
         found = self._mine(found)
         if load:
-            self._load(found, load)
+            self._load(found, load, scan=scan)
         return found
 
     def create(self, record: M, /) -> M:
@@ -131,6 +139,14 @@ class NovaRepository(Repository[M, K]):
         self._make_own(records)
         return super().create_all(records)
 
+    def save(self, record: M, /, *, revision: int | None = None) -> M:
+        """Store a changed record; it stays the caller's, or becomes nobody's."""
+        if self._is_filtered():
+            mine = self.database.owner_for(self)
+            if not all(is_own(owner, mine, free=True) for owner in self._owners([record])):
+                raise NotAuthorized
+        return super().save(record, revision=revision)
+
     def update(self, key: K, first: Assignment, /, *more: Assignment, revision: int | None = None) -> M:
         """Change some fields of the record with this key, if it is the caller's."""
         self._check_key(key)
@@ -141,9 +157,9 @@ class NovaRepository(Repository[M, K]):
         self._check_key(target)
         super().delete(target)
 
-    def _load(self, records: Sequence[M], slots: Sequence[object]) -> None:
+    def _load(self, records: Sequence[M], slots: Sequence[object], *, scan: bool = False) -> None:
         """Load what belongs to records that the caller may see, whosever it is."""
-        getattr(self.system, self.entity).load(records, *slots)
+        getattr(self.system, self.entity).load(records, *slots, scan=scan)
 
     def _is_filtered(self) -> bool:
         """Tell whether what was read must be looked through for records of others."""
@@ -186,7 +202,7 @@ class NovaRepository(Repository[M, K]):
 
     def _check_key(self, target: M | K) -> None:
         if self._is_filtered() and (self.parent is not None or self.database.sees is CHECKED):
-            self.get(getattr(target, "id", target))  # type: ignore[arg-type]  # a record's key, or the key itself
+            self.get(getattr(target, "id", target), load=())  # type: ignore[arg-type]  # a record's key, or the key
 
     # -- the guard --
 

@@ -9,6 +9,7 @@ from manystore import Duplicate, col
 
 from ..access import Deleted
 from ..exception import AccessKeyNotFound, ProjectNotFound, UserNotFound
+from ..model.network import Network
 from ..model.project import Project, User, UserProjectAssociation, UserProjectRoleAssociation, UserRoleAssociation
 from .guard import NovaRepository
 
@@ -114,6 +115,21 @@ class ProjectRepository(NovaRepository[Project, str]):
             db.user_project_association.destroy((user_id, project_id))
 
         self.database.atomic(remove)
+
+    def get_networks(self, project_id: str, *, associate: bool = True) -> list[Network]:
+        """Give a project's networks; with associate, one that is taken for it when it has none.
+
+        Taking one is for administrators: others get AdminRequired then. Raises NoMoreNetworks when none is free.
+        """
+        found = self.database.network.find(col(Network.project_id) == project_id)
+        if found or not associate:
+            return found
+        taker = self.system if self.context is None else self.database.for_context(self.context)
+        return [taker.network.associate(project_id)]
+
+    def get_networks_v6(self, project_id: str) -> list[Network]:
+        """Give what get_networks gives: networks have IPv4 and IPv6 ranges alike."""
+        return self.get_networks(project_id)
 
 
 class UserProjectRepository(NovaRepository[UserProjectAssociation, tuple[str, str]]):
