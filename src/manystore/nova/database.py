@@ -19,7 +19,7 @@ from .repository.instance_type import InstanceTypeExtraSpecRepository, InstanceT
 from .repository.journal import JournalRepository
 from .repository.key_pair import AuthTokenRepository, CertificateRepository, KeyPairRepository
 from .repository.migration import BandwidthUsageRepository, InstanceActionRepository, MigrationRepository
-from .repository.network import NetworkRepository
+from .repository.network import NetworkRepository, NetworkTakingRepository
 from .repository.project import (
     ProjectRepository,
     UserProjectRepository,
@@ -68,6 +68,7 @@ class Nova(Database):
     console_pool: ConsolePoolRepository
     console: ConsoleRepository
     network: NetworkRepository
+    network_taking: NetworkTakingRepository
     virtual_interface: VirtualInterfaceRepository
     fixed_ip: FixedIpRepository
     floating_ip: FloatingIpRepository
@@ -119,6 +120,11 @@ class Nova(Database):
     def system(self) -> Self:
         """Give the whole of it, unguarded: for operations, which were let in before."""
         return self._view(is_open=True, sees=ALL, _scope=None, _deleted="no")
+
+    @property
+    def outside(self) -> Self:
+        """Give what system gives, outside the transaction that is open: for what must be there before it ends."""
+        return self._view(is_open=True, sees=ALL, _scope=None, _deleted="no", _tx=None, _peeking=False)
 
     def opened(self, repository: Any, deleted: Deleted, sees: Sees) -> Self:
         """Give the view that an operation of a repository goes on in."""

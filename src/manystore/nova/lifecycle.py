@@ -185,7 +185,7 @@ class Lifecycle:
 
     def _claim(self, row: Row) -> None:
         def claim(tx: Nova) -> Found:
-            return {"fixed_ip": tx.fixed_ip.associate_pool(self._network(row), self._instance_id).address}
+            return {"fixed_ip": tx.fixed_ip.associate_pool(self._network(row), self._instance_id)}
 
         try:
             self._commit("fixed_ip.associate_pool", claim)

@@ -149,6 +149,7 @@ class Sample:
                 image_ref="0",
                 vm_state="active",
                 task_state="rebooting",
+                power_state=1,
                 launched_at=_START,
                 uuid="11111111-1111-4111-8111-111111111111",
             )
@@ -198,6 +199,7 @@ class Sample:
         every.volume.create(
             Volume(user_id="alice", project_id="blue", host="host", size=1, instance_id=1, volume_type_id=1)
         )
+        every.volume.create(Volume(project_id="blue"))
         every.volume_metadata.create(VolumeMetadataItem(volume_id=1, key="key", value="value"))
         every.snapshot.create(Snapshot(user_id="alice", project_id="blue", volume_id=1))
         every.block_device_mapping.create(BlockDeviceMapping(instance_id=1, device_name="/dev/vdb", volume_id=1))
@@ -207,6 +209,7 @@ class Sample:
         every.s3_image.create(S3Image(uuid="image-1"))
         every.sm_flavor.create(SMFlavor(label="gold"))
         every.sm_backend_conf.create(SMBackendConf(flavor_id=1, sr_uuid="sr-1"))
+        every.sm_backend_conf.create(SMBackendConf(flavor_id=1, sr_uuid="sr-2"))
         every.sm_volume.create(SMVolume(id=1, backend_id=1))
 
     def _made(self) -> Mapping[str, Mapping[str, Any]]:
@@ -283,6 +286,7 @@ class Sample:
             "quota_create": {"resource": "ram"},
             "instance_type_purge": {"name": "spare"},  # the other is a storage array's
             "instance_type_get_by_flavor_id": {"id": "1"},
+            "sm_backend_conf_delete": {"sm_backend_conf_id": 2},
             "sm_flavor_get": {"sm_flavor": "gold"},
             "sm_flavor_update": {"sm_flavor_id": "gold"},
             "sm_flavor_delete": {"sm_flavor_id": "silver"},

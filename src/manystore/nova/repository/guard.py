@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 
 from typing_extensions import TypeVar, get_original_bases
 
-from manystore import Assignment, NotFound, Order, OutOfScope, Predicate, Repository, col
+from manystore import Assignment, NotFound, Order, OutOfScope, Predicate, Repository, UsageError, col
 
 from ..access import ALL, CHECKED, GENERIC, GENERIC_OWN, Deleted, Rule, authorize, deleted_for, is_own, sees_for
 from ..context import RequestContext
 from ..exception import NotAuthorized, NovaException
-from ..interface import OPERATIONS
+from ..interface import ADDED, OPERATIONS
 
 if TYPE_CHECKING:
     from ..database import Nova
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 K = TypeVar("K", default=int)
 
-_RULES: Mapping[tuple[str, str], Rule] = {(o.entity, o.method): o.rule for o in OPERATIONS}
+_RULES: Mapping[tuple[str, str], Rule] = {(o.entity, o.method): o.rule for o in (*OPERATIONS, *ADDED)}
 _FREE = frozenset({"explain", "cursor"})  # they read nothing
 _NEVER_OWN = frozenset({"load"})  # it trusts the records that it is given
 
@@ -93,6 +93,14 @@ class NovaRepository(Repository[M, K]):
         self.update(key, col(self.model.updated_at).to(record.updated_at))  # type: ignore[attr-defined]
         return record
 
+    def change(self, record: M, /, *changes: Assignment) -> M:
+        """Change some fields of a record that was read, soft-deleted or not; raise Conflict if it has changed since."""
+        for change in changes:
+            if not isinstance(record, change.owner):
+                raise UsageError(f"{change.owner.__name__}.{change.field} is no field of {self.model.__name__}")
+            setattr(record, change.field, change.value)
+        return self.save(record)
+
     # -- what is seen of other projects, whatever reads it --
 
     def get(self, key: K, /, *, deleted: Deleted | None = None, load: Sequence[object] = ()) -> M:
@@ -122,14 +130,22 @@ class NovaRepository(Repository[M, K]):
         return found
 
     def create(self, record: M, /) -> M:
-        """Store a new record; its parent must be the caller's."""
-        self._check_parent([record])
+        """Store a new record, the caller's if it is nobody's; its parent must be the caller's."""
+        self._make_own([record])
         return super().create(record)
 
     def create_all(self, records: Sequence[M], /) -> list[M]:
-        """Store new records; their parents must be the caller's."""
-        self._check_parent(records)
+        """Store new records, the caller's if they are nobody's; their parents must be the caller's."""
+        self._make_own(records)
         return super().create_all(records)
+
+    def save(self, record: M, /, *, revision: int | None = None) -> M:
+        """Store a changed record; it stays the caller's, or becomes nobody's."""
+        if self._is_filtered():
+            mine = self.database.owner_for(self)
+            if not all(is_own(owner, mine, free=True) for owner in self._owners([record])):
+                raise NotAuthorized
+        return super().save(record, revision=revision)
 
     def update(self, key: K, first: Assignment, /, *more: Assignment, revision: int | None = None) -> M:
         """Change some fields of the record with this key, if it is the caller's."""
@@ -173,15 +189,20 @@ class NovaRepository(Repository[M, K]):
             owners |= {parent.id: owner for parent, owner in zip(parents, repository._owners(parents), strict=True)}
         return [owners[value] for value in values]
 
-    def _check_parent(self, records: Sequence[M]) -> None:
-        if self.database.sees is not ALL and self.parent is not None:
-            mine = self.database.owner_for(self)
-            if any(not is_own(owner, mine, free=False) for owner in self._owners(records)):
-                raise NotAuthorized
+    def _make_own(self, records: Sequence[M]) -> None:
+        if not self._is_filtered():
+            return
+        mine = self.database.owner_for(self)
+        if self.parent is None:
+            for record in records:
+                if getattr(record, self.owner or "") is None:
+                    setattr(record, self.owner or "", mine)
+        elif any(not is_own(owner, mine, free=False) for owner in self._owners(records)):
+            raise NotAuthorized
 
     def _check_key(self, target: M | K) -> None:
         if self._is_filtered() and (self.parent is not None or self.database.sees is CHECKED):
-            self.get(getattr(target, "id", target))  # type: ignore[arg-type]  # a record's key, or the key itself
+            self.get(getattr(target, "id", target), load=())  # type: ignore[arg-type]  # a record's key, or the key
 
     # -- the guard --
 
