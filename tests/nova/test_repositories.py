@@ -153,12 +153,13 @@ def test_instances(db: Nova):
         assert found == instance
         assert found.fixed_ips == []
     with pytest.raises(NotLoaded):
-        _ = db.instance.get(instance.id).metadata
+        _ = db.instance.get(instance.id, load=()).metadata
     assert db.instance.data_get_for_project("p") == (1, 2, 0)
     assert db.instance.data_get_for_project("q") == (0, 0, 0)
     db.instance_metadata.create(InstanceMetadataItem(key="k", value="v", instance_id=instance.id))
     assert [item.value for item in db.instance.get(instance.id, load=(Instance.metadata,)).metadata] == ["v"]
-    assert db.instance_metadata.delete_all(instance.id) == 1
+    db.instance_metadata.delete_by_key(instance.id, "k")
+    assert db.instance.get(instance.id).metadata == []
     db.instance.delete(instance.id)
     assert db.instance.get(instance.id, deleted="only").deleted_at is not None
 

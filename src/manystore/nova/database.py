@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Self
 
 from manystore import Database
@@ -110,6 +111,10 @@ class Nova(Database):
     def for_context(self, context: RequestContext, /) -> Self:
         """Give the same database for one caller: each operation checks whether that caller may."""
         return self._view(context=context, is_open=False)
+
+    def now(self) -> datetime:
+        """Give the time by the clock that makes the stamps."""
+        return self._engine.clock()
 
     @property
     def system(self) -> Self:

@@ -294,8 +294,7 @@ class Lifecycle:
                 col(Instance.power_state).to(_SHUTDOWN),
                 col(Instance.terminated_at).to(self._clock()),
             )
-            tx.instance_metadata.delete_all(self._instance_id)
-            tx.instance.delete(self._instance_id)
+            tx.instance.destroy(self._instance_id)
 
         self._commit("instance.destroy", destroy)
 

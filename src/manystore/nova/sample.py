@@ -133,6 +133,7 @@ class Sample:
         every.zone.create(Zone(name="zone", api_url="http://127.0.0.1"))
         every.console_pool.create(ConsolePool(host="proxy", compute_host="host", console_type="vnc"))
         every.instance_type.create(InstanceType(name="small", flavorid="1", vcpus=1, memory_mb=512, local_gb=1))
+        every.instance_type.create(InstanceType(name="spare", flavorid="3"))
         every.instance_type_extra_spec.create(InstanceTypeExtraSpec(instance_type_id=1, key="key", value="value"))
 
     def _fill_instance(self, every: Nova) -> Instance:
@@ -272,7 +273,7 @@ class Sample:
             "network_get_all_by_uuids": {"project_id": "blue"},
             "network_set_cidr": {"cidr": "10.0.3.0/24"},
             "instance_get_by_fixed_ipv6": {"address": "fd00::16:3eff:fe00:1"},
-            "instance_get_all_by_filters": {"filters": {"project_id": "blue", "display_name": "a.*"}},
+            "instance_get_all_by_filters": {"filters": {"display_name": "a.*"}},  # the worst: no index helps
             "provider_fw_rule_get_all_by_cidr": {"cidr": "192.0.2.0/24"},
             "user_get": {"id": "alice"},
             "user_delete": {"id": "alice"},
@@ -283,6 +284,7 @@ class Sample:
             "key_pair_get": {"name": "key"},
             "key_pair_destroy": {"name": "key"},
             "quota_create": {"resource": "ram"},
+            "instance_type_purge": {"name": "spare"},  # the other is a storage array's
             "instance_type_get_by_flavor_id": {"id": "1"},
             "sm_backend_conf_delete": {"sm_backend_conf_id": 2},
             "sm_flavor_get": {"sm_flavor": "gold"},
