@@ -55,14 +55,6 @@ class Checking(Generic[M, K]):
                 reading.engine.ids.pass_over(collection, mapper.codec.check(generated, getattr(record, name)))
         return undo
 
-    def _stamp(self, record: Any) -> Undo:
-        undo, reading = Undo(), self._reading
-        specs = reading.mapper.updated
-        now = reading.engine.clock() if specs else None
-        for spec in specs:
-            undo.put(record, spec.name, now)
-        return undo
-
     def _sets(self, changes: Sequence[Assignment]) -> dict[str, Any]:
         """Check assignments: their type, their owner, no field twice, no key."""
         mapper, sets = self._reading.mapper, dict[str, Any]()

@@ -127,6 +127,14 @@ class Transaction:
             self._seen[identity] = Seen(mapper, getattr(record, REVISION), mapper.codec.values(record))
         return kept
 
+    def remember_new(self, mapper: Mapper, parts: tuple[Any, ...], record: Any) -> Any:
+        """Take note of a record that was read by its key, and of which this transaction has known() nothing."""
+        identity = (mapper.collection.name, parts)
+        kept = self._records.setdefault(identity, record)
+        if kept is record:
+            self._seen[identity] = Seen(mapper, getattr(record, REVISION), mapper.codec.values(record))
+        return kept
+
     def state_of(self, mapper: Mapper, record: Any) -> Any:
         """Give a record as it was read or last saved here; as it is, when it came from elsewhere."""
         identity = (mapper.collection.name, mapper.key_parts(record))

@@ -17,11 +17,6 @@ class Undo:
         self._before: list[tuple[Sequence[Any], str, Any]] = []
         self.generated = False
 
-    def put(self, record: Any, name: str, value: Any) -> None:
-        """Set an attribute of a record, frozen or not."""
-        self._before.append(((record,), name, getattr(record, name)))
-        _put(record, name, value)
-
     def fill(self, records: Sequence[Any], name: str, value: Any) -> None:
         """Set an attribute of those records where it is None."""
         filled: list[Any] = []
