@@ -169,10 +169,12 @@ class Engine:
         """Refuse a step that holds more than the portable limit; raise TooLarge."""
         operations = size = 0
         for change in changes:
-            if type(change) is Replace and (mapper := self._by_collection.get(change.collection.name)) is not None:
-                operations += mapper.costs[Replace]  # the commonest change, without a call
-                size += change.size
-                continue
+            if type(change) is Replace or type(change) is Insert:
+                mapper = self._by_collection.get(change.collection.name)
+                if mapper is not None:  # the commonest changes, without a call
+                    operations += mapper.costs[type(change)]
+                    size += change.size
+                    continue
             cost, weight = self.weight(change)
             operations += cost
             size += weight
