@@ -20,7 +20,7 @@ from ..query.planner import Query, plan
 from ..query.predicate import Compare
 from ..schema.catalog import Catalog
 from ..schema.encoding import check_entries
-from ..schema.schema import Collection, Schema
+from ..schema.schema import Collection, Schema, Unique
 from ..store.protocol import Delete, Insert, Patch, Replace, Store, Values
 from .codec import ModelCodec
 
@@ -68,6 +68,11 @@ class Mapper:
             Patch: 2 + 2 * entries + 3 * references,
             Delete: 2 + entries + references + len(referrers),
         }
+        self._fields_of_entries = tuple(
+            frozenset(one.fields) | ({collection.live} if isinstance(one, Unique) and one.among == "live" else set())
+            for one in (*collection.indexes, *collection.uniques)
+        )
+        self._fields_of_references = tuple(reference.field for reference in collection.references)
         self.created = model.stamped("created")
         self.updated = model.stamped("updated")
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
@@ -92,6 +97,12 @@ class Mapper:
             kept.is_after = is_after(kept.order, self.comparables)
             self.plans[key] = kept
         return kept
+
+    def moving(self, changed: Iterable[str]) -> int:
+        """Say what a change of these fields, and no others, counts at most: entries of other fields do not move."""
+        fields = frozenset(changed)
+        entries = sum(not fields.isdisjoint(entry) for entry in self._fields_of_entries)
+        return 2 + 2 * entries + 3 * sum(name in fields for name in self._fields_of_references)
 
     def key_of(self, record: Any) -> Any:
         """Give a record's key as callers write it: the value, or a tuple of them."""

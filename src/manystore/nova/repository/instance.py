@@ -81,6 +81,7 @@ class InstanceRepository(NovaRepository[Instance]):
     entity = "instance"
     missing = (InstanceNotFound, "instance_id")
     owner = "project_id"
+    loads = (*ONE, Instance.block_device_mappings)
 
     # -- one --
 
