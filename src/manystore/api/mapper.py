@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from ..errors import ValueRefused
@@ -20,7 +21,7 @@ from ..query.planner import Query, plan
 from ..query.predicate import Compare
 from ..schema.catalog import Catalog
 from ..schema.encoding import check_entries
-from ..schema.schema import Collection, Schema, Unique
+from ..schema.schema import Collection, Schema
 from ..store.protocol import Delete, Insert, Patch, Replace, Store, Values
 from .codec import ModelCodec
 
@@ -68,11 +69,6 @@ class Mapper:
             Patch: 2 + 2 * entries + 3 * references,
             Delete: 2 + entries + references + len(referrers),
         }
-        self._fields_of_entries = tuple(
-            frozenset(one.fields) | ({collection.live} if isinstance(one, Unique) and one.among == "live" else set())
-            for one in (*collection.indexes, *collection.uniques)
-        )
-        self._fields_of_references = tuple(reference.field for reference in collection.references)
         self.created = model.stamped("created")
         self.updated = model.stamped("updated")
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
@@ -98,11 +94,20 @@ class Mapper:
             self.plans[key] = kept
         return kept
 
+    @cached_property
+    def _entries(self) -> list[frozenset[str]]:
+        """Give what each index entry and claim of a record is made of."""
+        entries = [frozenset(index.fields) for index in self.collection.indexes]
+        for unique in self.collection.uniques:
+            live = {self.collection.live} if unique.among == "live" and self.collection.live else set[str]()
+            entries.append(frozenset(unique.fields) | live)
+        return entries
+
     def moving(self, changed: Iterable[str]) -> int:
         """Say what a change of these fields, and no others, counts at most: entries of other fields do not move."""
         fields = frozenset(changed)
-        entries = sum(not fields.isdisjoint(entry) for entry in self._fields_of_entries)
-        return 2 + 2 * entries + 3 * sum(name in fields for name in self._fields_of_references)
+        entries = sum(not fields.isdisjoint(entry) for entry in self._entries)
+        return 2 + 2 * entries + 3 * sum(one.field in fields for one in self.collection.references)
 
     def key_of(self, record: Any) -> Any:
         """Give a record's key as callers write it: the value, or a tuple of them."""

@@ -271,7 +271,8 @@ class NovaRepository(Repository[M, K]):
             self._check_wishes(name, args, options)
         inner = self._inner.get(opened)
         if inner is None:
-            inner = self._inner[opened] = getattr(database._opened(self, *opened), self.entity)  # noqa: SLF001 - the door
+            view = database._opened(self, *opened)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - the door
+            inner = self._inner[opened] = getattr(view, self.entity)
         if name == "save" and args:
             inner._check_named(args[0])  # noqa: SLF001 - a repository of this same class
         return inner
