@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from ..errors import ValueRefused
@@ -92,6 +93,21 @@ class Mapper:
             kept.is_after = is_after(kept.order, self.comparables)
             self.plans[key] = kept
         return kept
+
+    @cached_property
+    def _entries(self) -> list[frozenset[str]]:
+        """Give what each index entry and claim of a record is made of."""
+        entries = [frozenset(index.fields) for index in self.collection.indexes]
+        for unique in self.collection.uniques:
+            live = {self.collection.live} if unique.among == "live" and self.collection.live else set[str]()
+            entries.append(frozenset(unique.fields) | live)
+        return entries
+
+    def moving(self, changed: Iterable[str]) -> int:
+        """Say what a change of these fields, and no others, counts at most: entries of other fields do not move."""
+        fields = frozenset(changed)
+        entries = sum(not fields.isdisjoint(entry) for entry in self._entries)
+        return 2 + 2 * entries + 3 * sum(one.field in fields for one in self.collection.references)
 
     def key_of(self, record: Any) -> Any:
         """Give a record's key as callers write it: the value, or a tuple of them."""

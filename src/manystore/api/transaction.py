@@ -262,7 +262,7 @@ class Transaction:
             changes.insert(first, self._engine.committed(self._key))
         if not changes:
             return
-        self._engine.check_size(changes)
+        self._engine.check_size(changes, self._spared)
         try:
             self._engine.write(changes, "commit")
         except Duplicate as error:
@@ -270,6 +270,17 @@ class Transaction:
         for pending in self._pending.values():
             if isinstance(pending.change, (Insert, Replace)):
                 object.__setattr__(pending.record, REVISION, pending.change.revision)
+
+    def _spared(self) -> int:
+        """Count the entries and references that records were counted with, and that stay where they are."""
+        spared = 0
+        for identity, pending in self._pending.items():
+            change, mapper, seen = pending.change, pending.mapper, self._seen.get(identity)
+            if isinstance(change, Replace) and seen is not None and seen.revision == change.expected:
+                after = mapper.codec.values(pending.state)
+                pairs = zip(mapper.model.fields, seen.values, after, strict=False)  # a revision ends the values
+                spared += mapper.costs[Replace] - mapper.moving(spec.name for spec, old, new in pairs if old != new)
+        return spared
 
     def recheck(self) -> None:
         """Raise Conflict when a record that was read has changed since: what it led to need not be believed."""

@@ -24,6 +24,7 @@ class SnapshotRepository(NovaRepository[Snapshot]):
     entity = "snapshot"
     missing = (SnapshotNotFound, "snapshot_id")
     owner = "project_id"
+    refers = (("volume_id", "volume"),)
 
     def get_all(self) -> list[Snapshot]:
         """Give all snapshots."""
@@ -41,6 +42,7 @@ class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
     missing = (BlockDeviceMappingNotFound, "bdm_id")
     owner = "instance_id"
     parent = "instance"
+    refers = (("volume_id", "volume"), ("snapshot_id", "snapshot"))
 
     def get_all_by_instance(self, instance_id: int) -> list[BlockDeviceMapping]:
         """Give the devices of an instance."""

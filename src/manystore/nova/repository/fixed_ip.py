@@ -41,6 +41,8 @@ class FixedIpRepository(NovaRepository[FixedIp]):
     missing = (FixedIpNotFound, "id")
     owner = "instance_id"
     parent = "instance"
+    refers = (("network_id", "network"), ("virtual_interface_id", "virtual_interface"))
+    loads = _FLOATING_NETWORK_INSTANCE
 
     # -- taking one --
 

@@ -32,6 +32,8 @@ class FloatingIpRepository(NovaRepository[FloatingIp]):
     entity = "floating_ip"
     missing = (FloatingIpNotFound, "id")
     owner = "project_id"
+    refers = (("fixed_ip_id", "fixed_ip"),)
+    loads = (*_INSTANCE, *_NETWORK)
 
     # -- taking one, and giving it back --
 

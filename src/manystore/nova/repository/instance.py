@@ -81,6 +81,7 @@ class InstanceRepository(NovaRepository[Instance]):
     entity = "instance"
     missing = (InstanceNotFound, "instance_id")
     owner = "project_id"
+    loads = (*ONE, Instance.block_device_mappings)
 
     # -- one --
 
@@ -264,7 +265,7 @@ class InstanceRepository(NovaRepository[Instance]):
     def destroy(self, instance_id: int, /) -> None:
         """Delete an instance, its place in groups, what is pinned to it and its devices, if it is there.
 
-        One step; where more is pinned to it than a step holds (about 100 keys), that goes first, in steps of its own.
+        One step; where more is pinned to it than a step holds (about 240 keys), that goes first, in steps of its own.
         """
 
         def destroy(db: Nova) -> None:

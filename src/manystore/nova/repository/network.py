@@ -40,6 +40,7 @@ class NetworkRepository(NovaRepository[Network]):
     entity = "network"
     missing = (NetworkNotFound, "network_id")
     owner = "project_id"
+    is_shared = True
 
     # -- finding them --
 

@@ -32,6 +32,7 @@ class SecurityGroupRepository(NovaRepository[SecurityGroup]):
     entity = "security_group"
     missing = (SecurityGroupNotFound, "security_group_id")
     owner = "project_id"
+    loads = _RULES_INSTANCES
 
     def get(
         self, security_group_id: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _RULES_INSTANCES

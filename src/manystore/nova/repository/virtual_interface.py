@@ -21,6 +21,8 @@ class VirtualInterfaceRepository(NovaRepository[VirtualInterface]):
     missing = (VirtualInterfaceNotFound, "vif_id")
     owner = "instance_id"
     parent = "instance"
+    refers = (("network_id", "network"),)
+    loads = _LOADS
 
     def create(self, record: VirtualInterface, /) -> VirtualInterface:
         """Add an interface; raise VirtualInterfaceCreateException when its MAC address is taken.

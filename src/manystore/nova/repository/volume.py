@@ -41,6 +41,8 @@ class VolumeRepository(NovaRepository[Volume]):
     entity = "volume"
     missing = (VolumeNotFound, "volume_id")
     owner = "project_id"
+    refers = (("instance_id", "instance"),)
+    loads = _LOADS
 
     def create(self, record: Volume, /, *, metadata: Mapping[str, str | None] | None = None) -> Volume:
         """Add a volume and what is pinned to it, in one step."""
