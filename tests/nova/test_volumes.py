@@ -164,6 +164,14 @@ def test_a_destroyed_volume_lets_go_of_all(db: Nova, owner: Nova, dead: Nova):
     assert dead.volume.get(volume.id).deleted_at == gone.deleted_at
 
 
+def test_a_volume_goes_with_any_number_of_keys(db: Nova, owner: Nova):
+    """In one step, or in several where one cannot hold all that changes."""
+    volume = owner.volume.create(Volume(), metadata={f"key-{number}": "value" for number in range(128)})
+    owner.volume.delete(volume.id)
+    assert db.volume_metadata.find(scan=True) == []
+    assert db.volume.get(volume.id, deleted="only").deleted_at is not None
+
+
 def test_a_user_who_deletes_a_volume_frees_its_target_too(db: Nova, owner: Nova, other: Nova):
     volume = owner.volume.create(Volume(project_id="p"), metadata={"a": "1"})
     db.iscsi_target.create(IscsiTarget(host="a", target_num=1))

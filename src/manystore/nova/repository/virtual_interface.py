@@ -32,11 +32,9 @@ class VirtualInterfaceRepository(NovaRepository[VirtualInterface]):
         except Duplicate:
             raise VirtualInterfaceCreateException from None
 
-    def get(
-        self, vif_id: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS
-    ) -> VirtualInterface:
+    def get(self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS) -> VirtualInterface:
         """Give the interface with this id, its network and its addresses; raise VirtualInterfaceNotFound."""
-        return super().get(vif_id, deleted=deleted, load=load)
+        return super().get(key, deleted=deleted, load=load)
 
     def get_by_address(self, address: str) -> VirtualInterface | None:
         """Give the interface with a MAC address, its network and its addresses, or None."""

@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manystore import Assignment, Exhausted, col, count, project, sum_
+from manystore import Assignment, Exhausted, TooLarge, col, count, project, sum_
 
 from ..access import Deleted
 from ..exception import ISCSITargetNotFoundForVolume, NoMoreTargets, VolumeNotFound, VolumeNotFoundForInstance
 from ..model.instance import Instance
 from ..model.volume import IscsiTarget, Volume, VolumeMetadataItem
 from .guard import NovaRepository
-from .pairs import read_pairs, write_pairs
+from .pairs import delete_pair, make_pairs, read_pairs, write_pairs
 
 if TYPE_CHECKING:
     from ..database import Nova
 
 _OF_INSTANCE = (Volume.volume_metadata, Volume.volume_type)
 _LOADS = (Volume.instance, *_OF_INSTANCE)
+_PINNED_TO = col(VolumeMetadataItem.volume_id)
 _EC2_ID = re.compile("vol-([0-9a-f]{1,15})")
 
 
@@ -51,8 +52,7 @@ class VolumeRepository(NovaRepository[Volume]):
 
         def create(db: Nova) -> None:
             db.volume.create(record)
-            items = [VolumeMetadataItem(key=key, value=value, volume_id=record.id) for key, value in metadata.items()]
-            record.volume_metadata = db.system.volume_metadata.create_all(items)
+            record.volume_metadata = make_pairs(db.system.volume_metadata, _PINNED_TO, record.id, metadata)
 
         self.database.atomic(create)
         return record
@@ -119,7 +119,7 @@ class VolumeRepository(NovaRepository[Volume]):
         def update(db: Nova) -> Volume:
             volume = db.volume.hold(key)
             if metadata is not None:
-                write_pairs(db.system.volume_metadata, col(VolumeMetadataItem.volume_id), key, metadata, delete=True)
+                write_pairs(db.system.volume_metadata, _PINNED_TO, key, metadata, delete=True)
             return volume if first is None else db.volume.update(key, first, *more, revision=revision)
 
         return self.database.atomic(update)
@@ -128,7 +128,7 @@ class VolumeRepository(NovaRepository[Volume]):
         """Say that an instance has a volume; raise VolumeNotFound or InstanceNotFound."""
 
         def attach(db: Nova) -> None:
-            db.system.instance.get(instance_id)
+            db.system.instance.get(instance_id, load=())
             db.volume.update(
                 volume_id,
                 col(Volume.status).to("in-use"),
@@ -167,9 +167,9 @@ class VolumeRepository(NovaRepository[Volume]):
             raise NoMoreTargets(f"host {host} has no free target") from None
 
     def delete(self, target: Volume | int, /) -> None:
-        """Delete a volume, at any revision, and what is pinned to it, and free its target, in one step.
+        """Delete a volume, at any revision, and what is pinned to it, and free its target.
 
-        So does destroy.
+        So does destroy. One step; where more is pinned to it than a step holds, that goes first, in steps of its own.
         """
         volume_id = target.id if isinstance(target, Volume) else target
 
@@ -180,7 +180,11 @@ class VolumeRepository(NovaRepository[Volume]):
                 col(IscsiTarget.volume_id) == volume_id, changes=[col(IscsiTarget.volume_id).to(None)]
             )
 
-        self.database.atomic(delete)
+        try:
+            self.database.atomic(delete)
+        except TooLarge:
+            self.system.volume_metadata.delete_where(col(VolumeMetadataItem.volume_id) == volume_id)
+            self.database.atomic(delete)
 
 
 class VolumeMetadataRepository(NovaRepository[VolumeMetadataItem]):
@@ -193,20 +197,21 @@ class VolumeMetadataRepository(NovaRepository[VolumeMetadataItem]):
     def get_by_volume(self, volume_id: int) -> dict[str, str | None]:
         """Give what is pinned to a volume; raise VolumeNotFound."""
         self.database.volume.get(volume_id, load=())
-        return read_pairs(self.system.volume_metadata, col(VolumeMetadataItem.volume_id), volume_id)
+        return read_pairs(self.system.volume_metadata, _PINNED_TO, volume_id)
 
     def delete_by_key(self, volume_id: int, key: str) -> None:
         """Delete one key that is pinned to a volume, if it is there; raise VolumeNotFound."""
         self.database.volume.get(volume_id, load=())
-        of_volume, of_key = col(VolumeMetadataItem.volume_id) == volume_id, col(VolumeMetadataItem.key) == key
-        self.system.volume_metadata.delete_where(of_volume, of_key)
+        delete_pair(self.system.volume_metadata, _PINNED_TO, volume_id, key)
 
-    def replace(self, volume_id: int, metadata: Mapping[str, str | None], *, delete: bool) -> None:
-        """Pin keys and values to a volume, in one step; delete: in place of all there are. Raise VolumeNotFound."""
+    def replace(self, volume_id: int, metadata: Mapping[str, str | None], *, delete: bool) -> dict[str, str | None]:
+        """Pin keys and values to a volume, in one step; delete: and take off all other keys. Give what is there.
 
-        def put(db: Nova) -> None:
+        Raises VolumeNotFound.
+        """
+
+        def replace(db: Nova) -> dict[str, str | None]:
             db.volume.hold(volume_id)
-            parent = col(VolumeMetadataItem.volume_id)
-            write_pairs(db.system.volume_metadata, parent, volume_id, metadata, delete=delete)
+            return write_pairs(db.system.volume_metadata, _PINNED_TO, volume_id, metadata, delete=delete)
 
-        self.database.atomic(put)
+        return self.database.atomic(replace)
