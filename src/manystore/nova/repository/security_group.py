@@ -53,7 +53,8 @@ class SecurityGroupRepository(NovaRepository[SecurityGroup]):
 
     def get_by_project(self, project_id: str) -> list[SecurityGroup]:
         """Give a project's groups and their rules."""
-        return self.find(col(SecurityGroup.project_id) == project_id, load=_RULES)
+        # scan: deleted ones count too, so there may be more than may be examined in one call
+        return self.find(col(SecurityGroup.project_id) == project_id, load=_RULES, scan=True)
 
     def get_by_instance(self, instance_id: int) -> list[SecurityGroup]:
         """Give the groups that a live instance is under, and their rules."""

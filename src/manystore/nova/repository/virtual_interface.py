@@ -66,7 +66,8 @@ class VirtualInterfaceRepository(NovaRepository[VirtualInterface]):
 
     def get_by_network(self, network_id: int) -> list[VirtualInterface]:
         """Give the interfaces on a network, it and their addresses."""
-        return self.find(col(VirtualInterface.network_id) == network_id, load=_LOADS)
+        # scan: a network may have more than may be examined in one call
+        return self.find(col(VirtualInterface.network_id) == network_id, load=_LOADS, scan=True)
 
     def get_all(self) -> list[VirtualInterface]:
         """Give every interface, its network and its addresses."""

@@ -61,13 +61,15 @@ class VolumeRepository(NovaRepository[Volume]):
         """Give a volume with its instance, type and what is pinned to it; raise VolumeNotFound."""
         return super().get(key, deleted=deleted, load=load)
 
+    # -- several; scan: deleted ones count too, so there may be more than may be examined in one call --
+
     def get_all(self) -> list[Volume]:
         """Give all volumes."""
-        return self.find(load=_LOADS, scan=True)  # all of them is what is asked for
+        return self.find(load=_LOADS, scan=True)
 
     def get_all_by_host(self, host: str) -> list[Volume]:
         """Give the volumes on a host."""
-        return self.find(col(Volume.host) == host, load=_LOADS)
+        return self.find(col(Volume.host) == host, load=_LOADS, scan=True)
 
     def get_all_by_instance(self, instance_id: int) -> list[Volume]:
         """Give the volumes of an instance; raise VolumeNotFoundForInstance when it has none."""
@@ -78,7 +80,14 @@ class VolumeRepository(NovaRepository[Volume]):
 
     def get_all_by_project(self, project_id: str) -> list[Volume]:
         """Give the volumes of a project."""
-        return self.find(col(Volume.project_id) == project_id, load=_LOADS)
+        return self.find(col(Volume.project_id) == project_id, load=_LOADS, scan=True)
+
+    def data_get_for_project(self, project_id: str) -> tuple[int, int]:
+        """Give the number of a project's volumes and their size."""
+        found = self.select(VOLUME_USE, col(Volume.project_id) == project_id, scan=True)
+        return (found[0].volumes, found[0].gigabytes or 0) if found else (0, 0)
+
+    # -- one --
 
     def get_by_ec2_id(self, ec2_id: str) -> Volume:
         """Give the volume that users of the EC2 API know by this name; raise VolumeNotFound."""
@@ -98,10 +107,7 @@ class VolumeRepository(NovaRepository[Volume]):
             raise ISCSITargetNotFoundForVolume(volume_id=volume_id)
         return found.target_num
 
-    def data_get_for_project(self, project_id: str) -> tuple[int, int]:
-        """Give the number of a project's volumes and their size."""
-        found = self.select(VOLUME_USE, col(Volume.project_id) == project_id)
-        return (found[0].volumes, found[0].gigabytes or 0) if found else (0, 0)
+    # -- changes --
 
     def update(
         self,
