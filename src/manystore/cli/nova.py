@@ -159,17 +159,30 @@ def _show(result: Result) -> None:
 def api_command(urls: tuple[str, ...], entity: str | None, folder: Path | None, *, as_json: bool) -> None:
     """List the operations of Nova's data layer: who may call each, and how it reads.
 
-    How it reads is seen by calling each on a sample cloud in an empty store, in memory unless told otherwise.
+    How it reads is seen by calling each on a sample cloud in an empty store, in memory unless told otherwise. The cloud
+    stays there.
 
     \b
     manystore nova api --entity instance
     manystore nova api --store sqlite:///empty.db --store memory://
     manystore nova api --used-by ~/src/nova
+
+    \b
+    [admin]             for administrators; user: whoever has a project as well
+    [own records]       others' look missing; checked: they are refused
+    [own project_id]    an argument that must be the caller's
+    [deleted: live]     no soft-deleted records; any: them too; switch: as the
+                        context's read_deleted says; split: so for administrators
+    [as zone_get]       its name of 2011, where that is another
+    scan of key range   all of the collection; where no reason is told, it is
+                        one of those that stay small
     """
     chosen = [operation for operation in OPERATIONS if entity in (None, operation.entity)]
     if not chosen:
         known = ", ".join(dict.fromkeys(operation.entity for operation in OPERATIONS))
         raise click.BadParameter(f"there is no such entity; there are {known}", param_hint="--entity")
+    if folder is not None and urls:
+        raise click.UsageError("--used-by reads source files only: leave --store away")
     if folder is not None:
         _show_usage(chosen, usage(folder), as_json=as_json)
         return
@@ -182,18 +195,24 @@ def api_command(urls: tuple[str, ...], entity: str | None, folder: Path | None, 
         for operation in chosen:
             if operation.entity == name:
                 _show_operation(operation, {store: walk[operation.function] for store, walk in found.items()})
-    click.echo(f"{len(chosen)} operations of {len({operation.entity for operation in chosen})} entities")
+    click.echo(f"{len(chosen)} operations; entities: {len({operation.entity for operation in chosen})}")
 
 
 def _show_operation(operation: Operation, found: dict[str, Walk]) -> None:
     rule = operation.rule
     limits = [f"{rule.sees.value} records"] if rule.sees.value != "all" else []
     limits += [f"own {name}" for name in (rule.project, rule.user) if name]
-    who = ", ".join([rule.who.value, *limits])
-    click.echo(f"  {operation.method}({', '.join(operation.parameters)})  [{who}; deleted: {rule.reads.value}]")
+    notes = [", ".join([rule.who.value, *limits]), f"deleted: {rule.reads.value}"]
+    if operation.function != f"{operation.entity}_{operation.method}":
+        notes.append(f"as {operation.function}")
+    click.echo(f"  {operation.signature}  [{'; '.join(notes)}]")
     steps = dict.fromkeys(step for walk in found.values() for step in walk.steps)
-    for collection, access in steps:
-        click.echo(f"      {collection}: {access}")
+    for step in steps:
+        where = [store for store, walk in found.items() if step in walk.steps]
+        only = f"  ({', '.join(where)} only)" if len(where) < len(found) else ""
+        click.echo(f"      {step[0]}: {step[1]}{only}")
+    if operation.scan:
+        click.echo(f"      scans: {operation.scan}")
     waits = ", ".join(f"{store} {walk.round_trips}" for store, walk in found.items())
     click.echo(f"      waits to read: {waits}")
 
@@ -202,12 +221,14 @@ def _operation_json(operation: Operation, found: dict[str, dict[str, Walk]]) -> 
     rule = operation.rule
     return {
         "function": operation.function,
+        "signature": operation.signature,
         "operation": operation.title,
         "parameters": list(operation.parameters),
         "who": rule.who.value,
         "sees": rule.sees.value,
         "own_arguments": [name for name in (rule.project, rule.user) if name],
         "deleted": rule.reads.value,
+        "scan": operation.scan,
         "stores": {store: asdict(walk[operation.function]) for store, walk in found.items()},
     }
 
