@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -19,6 +19,7 @@ from ..nova.listing import Walk, walks
 from ..nova.operation import Operation
 from ..nova.replay import Result, replay
 from ..nova.usage import usage
+from ..nova.wishes import Profile
 from ..nova.workers import Progress, Stopped
 
 _INTERRUPTED = 130  # what shells report for a program that ended by Ctrl-C
@@ -36,6 +37,11 @@ def nova() -> None:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Replay the first N rows only.")
 @click.option("--hosts", type=click.IntRange(1, 10_000), metavar="N", help="How many compute hosts there are.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, metavar="N", help="How many processes play at once.")
+@click.option(
+    "--profile",
+    type=click.Choice(get_args(Profile)),
+    help="full: instances get security groups, a share of them floating ips and volumes. Without it: basic.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--resume", is_flag=True, help="Go on with the replay that the store holds, if it holds one.")
 def replay_command(
@@ -45,6 +51,7 @@ def replay_command(
     hosts: int | None,
     *,
     workers: int,
+    profile: Profile | None,
     as_json: bool,
     resume: bool,
 ) -> None:
@@ -56,12 +63,22 @@ def replay_command(
     \b
     manystore nova replay --store sqlite:///nova.db
     manystore nova replay trace.csv.gz --store memory:// --limit 500 --json
+    manystore nova replay --store sqlite:///full.db --profile full --workers 4
 
     Ends with `audit: ok`, or with what is wrong and exit code 1.
     """
     try:
         with _progress() as progress:
-            result = replay(url, trace, limit=limit, hosts=hosts, workers=workers, resume=resume, progress=progress)
+            result = replay(
+                url,
+                trace,
+                limit=limit,
+                hosts=hosts,
+                workers=workers,
+                profile=profile,
+                resume=resume,
+                progress=progress,
+            )
     except Stopped:
         click.echo("stopped; to go on, give the same command with --resume", err=True)
         sys.exit(_INTERRUPTED)
@@ -110,6 +127,13 @@ def _json(result: Result) -> dict[str, Any]:
         "refused_quota": result.refused_quota,
         "refused_room": result.refused_room,
         "refused_pool": result.refused_pool,
+        "profile": result.profile,
+        "floating_ips": result.floating_ips,
+        "refused_floating_quota": result.refused_floating_quota,
+        "refused_floating_pool": result.refused_floating_pool,
+        "volumes": result.volumes,
+        "refused_volume_quota": result.refused_volume_quota,
+        "refused_target": result.refused_target,
         "operations": result.operations,
         "seconds": result.seconds,
         "operations_per_second": result.operations_per_second,
@@ -127,6 +151,7 @@ def _show(result: Result) -> None:
         ("deleted", result.deleted, ""),
         ("refused by quota", result.refused_quota, ""),
         ("refused for room", result.refused_room, pool),
+        *_extras(result),
         ("operations", result.operations, rate),
     ):
         click.echo(f"{label:<18}{value:>10,}{note}")
@@ -143,6 +168,16 @@ def _show(result: Result) -> None:
     click.echo(f"audit: {len(result.audit.problems):,} problems")
     for problem in result.audit.problems:
         click.echo(f"  {problem}")
+
+
+def _extras(result: Result) -> list[tuple[str, int, str]]:
+    """Give the rows that only the full profile has."""
+    if result.profile != "full":
+        return []
+    refused = "  ({:,} refused by quota, {:,} for want of {})".format
+    ips = refused(result.refused_floating_quota, result.refused_floating_pool, "an address")
+    volumes = refused(result.refused_volume_quota, result.refused_target, "a target")
+    return [("floating ips", result.floating_ips, ips), ("volumes", result.volumes, volumes)]
 
 
 @nova.command("api")
