@@ -24,7 +24,6 @@ class SnapshotRepository(NovaRepository[Snapshot]):
     entity = "snapshot"
     missing = (SnapshotNotFound, "snapshot_id")
     owner = "project_id"
-    refers = (("volume_id", "volume"),)
 
     def get_all(self) -> list[Snapshot]:
         """Give all snapshots."""
