@@ -173,6 +173,12 @@ class Engine:
         """
         operations = size = 0
         for change in changes:
+            if type(change) is Replace or type(change) is Insert:
+                mapper = self._by_collection.get(change.collection.name)
+                if mapper is not None:  # the commonest changes, without a call
+                    operations += mapper.costs[type(change)]
+                    size += change.size
+                    continue
             cost, weight = self.weight(change)
             operations += cost
             size += weight

@@ -161,6 +161,16 @@ class Mapper:
         bound = tuple((name, self.codec.dump(name, value)) for name, value in sets.items())
         return Patch(self.collection, key, new_revision(), bound, codec=self.codec, **parts)
 
+    def stamp(self, record: Any, now: Callable[[], datetime]) -> list[tuple[str, Any]]:
+        """Set the stamps of a change on a record, frozen or not; give what they were before."""
+        before: list[tuple[str, Any]] = []
+        if self.updated:
+            instant = now()
+            for spec in self.updated:
+                before.append((spec.name, getattr(record, spec.name)))
+                object.__setattr__(record, spec.name, instant)
+        return before
+
     def stamps(self, specs: tuple[FieldSpec, ...], now: Callable[[], datetime]) -> dict[str, Any]:
         """Give the values of some stamps: one instant for all of them."""
         if not specs:

@@ -31,7 +31,8 @@ class SnapshotRepository(NovaRepository[Snapshot]):
 
     def get_all_by_project(self, project_id: str) -> list[Snapshot]:
         """Give the snapshots of a project."""
-        return self.find(col(Snapshot.project_id) == project_id)
+        # scan: deleted ones count too, so there may be more than may be examined in one call
+        return self.find(col(Snapshot.project_id) == project_id, scan=True)
 
 
 class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
