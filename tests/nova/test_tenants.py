@@ -179,6 +179,10 @@ def test_what_belongs_to_one_instance_cannot_be_moved_to_anothers(tenants: Tenan
     for repository, key, change in moves:
         with pytest.raises(NotAuthorized):
             repository.update(key, change)
+    with pytest.raises(NotAuthorized):
+        a.block_device_mapping.update_or_create(
+            BlockDeviceMapping(instance_id=mine, device_name="y", volume_id=other.id)
+        )
     volume.instance_id = theirs
     with pytest.raises(NotAuthorized):
         a.volume.save(volume)
