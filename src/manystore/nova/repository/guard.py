@@ -30,6 +30,7 @@ K = TypeVar("K", default=int)
 
 _RULES: Mapping[tuple[str, str], Rule] = {(o.entity, o.method): o.rule for o in (*OPERATIONS, *ADDED)}
 _FREE = frozenset({"explain", "cursor"})  # they read nothing
+_STAMP = "updated_at"
 _NEVER_OWN = frozenset({"load"})  # it trusts the records that it is given
 
 
@@ -99,7 +100,10 @@ class NovaRepository(Repository[M, K]):
             if not isinstance(record, change.owner):
                 raise UsageError(f"{change.owner.__name__}.{change.field} is no field of {self.model.__name__}")
             setattr(record, change.field, change.value)
-        return self.save(record)
+        saved = self.save(record)
+        if given := [change for change in changes if change.field == _STAMP]:
+            return self.update(saved.id, *given)  # type: ignore[attr-defined]  # what is given wins over the stamp
+        return saved
 
     # -- what is seen of other projects, whatever reads it --
 
