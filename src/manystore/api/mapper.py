@@ -43,7 +43,7 @@ class Mapper:
     def __init__(self, model: Model, collection: Collection, schema: Schema, store: Store) -> None:
         self.model = model
         self.collection = collection
-        self.codec = ModelCodec(model, store.forms)
+        self.codec = ModelCodec.of(model, store.forms)
         self.name = model.name
         self.plans: dict[Any, Plan] = {}
         self.cls = model.cls
