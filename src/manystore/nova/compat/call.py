@@ -93,7 +93,8 @@ class Call:
 
     def _learned(self, repository: Any) -> list[_Argument]:
         """Find out what the method takes."""
-        kind = self._repository = type(repository)
+        kind: Any = type(repository)
+        self._repository = kind
         method = inspect.signature(inspect.unwrap(getattr(kind, self._operation.method)))
         self._parameters = method.parameters
         if hasattr(kind, "model"):

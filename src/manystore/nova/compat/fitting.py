@@ -87,18 +87,22 @@ def fitting_id(types: Types, value: Any) -> Any:
 
 def fitting_several(types: Types, value: Any, fields: Mapping[str, Types]) -> Any:
     """Do the same within an argument that is a list, or a mapping: of one type, or by fields."""
-    if isinstance(value, Mapping):
+    if _is_a(value, Mapping):
         if "Any" not in types:
             return {str(name): fitting(types - _MAPPING, one) for name, one in value.items()}
         return {name: _filter(fields.get(name, frozenset()), one) for name, one in value.items()}
-    if isinstance(value, _SEVERAL):
+    if _is_a(value, _SEVERAL):
         return [fitting_id(types, one) for one in value]
     return fitting(types, value)
 
 
 def _filter(types: Types, value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if _is_a(value, Mapping):
         return fitting_several(_TEXT, value, {})
-    if isinstance(value, _SEVERAL):
+    if _is_a(value, _SEVERAL):
         return [_filter(types, one) for one in value]
     return fitting(types, value)
+
+
+def _is_a(value: object, kinds: Any) -> bool:
+    return isinstance(value, kinds)

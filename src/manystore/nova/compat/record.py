@@ -25,6 +25,9 @@ class Record:
 
     __slots__ = ("_added", "_wrapped")
 
+    _added: dict[str, Any]
+    _wrapped: NovaRecord
+
     def __init__(self, wrapped: NovaRecord, added: Mapping[str, Any] | None = None) -> None:
         object.__setattr__(self, "_wrapped", wrapped)
         object.__setattr__(self, "_added", dict(added or {}))
