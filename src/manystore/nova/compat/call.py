@@ -93,7 +93,7 @@ class Call:
 
     def _learned(self, repository: Any) -> list[_Argument]:
         """Find out what the method takes."""
-        kind: Any = type(repository)
+        kind: Any = repository.__class__
         self._repository = kind
         method = inspect.signature(inspect.unwrap(getattr(kind, self._operation.method)))
         self._parameters = method.parameters
