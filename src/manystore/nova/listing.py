@@ -66,7 +66,7 @@ def _walk(db: Nova, operation: Operation, sample: Sample, calls: list[Call]) -> 
     calls.clear()
     try:
         with db.transaction() as tx:
-            Function(operation, lambda: tx)(get_admin_context(), *sample.arguments(operation))
+            Function(operation, tx.for_context)(get_admin_context(), *sample.arguments(operation))
             raise _GivenUp
     except _GivenUp:
         pass
