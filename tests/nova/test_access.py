@@ -10,8 +10,8 @@ import pytest
 from manystore import ManystoreError
 from manystore.nova.access import ADMIN, ALL, ANYONE
 from manystore.nova.compat.call import Call
-from manystore.nova.compat.views import Views
 from manystore.nova.compat.record import Record
+from manystore.nova.compat.views import Views
 from manystore.nova.context import RequestContext, get_admin_context
 from manystore.nova.database import Nova
 from manystore.nova.exception import AdminRequired, NotAuthorized, NotFound
