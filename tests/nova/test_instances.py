@@ -209,13 +209,22 @@ def test_destroying_takes_four_kinds_of_records_and_leaves_the_rest(db: Nova):
     assert db.instance.get(other.id).metadata_by_key == {"k": "v"}
 
 
-def test_one_with_as_much_pinned_to_it_as_a_quota_allows_goes_as_well(db: Nova):
+def test_one_with_as_much_pinned_to_it_as_a_quota_allows_goes_in_one_step(db: Nova):
     keys = {f"key-{number}": "v" for number in range(options.quotas["metadata_items"])}
+    made = db.instance.create(Instance(project_id="p"), metadata=keys)
+    db.retrying(lambda tx: tx.instance.destroy(made.id))
+    assert db.instance.get_all() == []
+    assert db.instance_metadata.find(col(InstanceMetadataItem.instance_id) == made.id) == []
+
+
+def test_one_with_more_pinned_to_it_than_a_step_holds_goes_as_well(db: Nova):
+    keys = {f"key-{number}": "v" for number in range(128)}
     made, other = db.instance.create(Instance(project_id="p"), metadata=keys), make(db)
     with pytest.raises(TooLarge):
-        db.retrying(lambda tx: tx.instance.destroy(made.id))
-    with pytest.raises(TooLarge):
         db.instance_metadata.replace(made.id, {f"other-{key}": "v" for key in keys}, delete=True)
+    keys |= db.instance_metadata.replace(made.id, {f"other-{key}": "v" for key in keys}, delete=False)
+    with pytest.raises(TooLarge):
+        db.retrying(lambda tx: tx.instance.destroy(made.id))
     user(db, "q").instance.destroy(made.id)
     assert db.instance.get(made.id).metadata_by_key == keys
     user(db).instance.destroy(made.id)

@@ -31,7 +31,8 @@ class SnapshotRepository(NovaRepository[Snapshot]):
 
     def get_all_by_project(self, project_id: str) -> list[Snapshot]:
         """Give the snapshots of a project."""
-        return self.find(col(Snapshot.project_id) == project_id)
+        # scan: deleted ones count too, so there may be more than may be examined in one call
+        return self.find(col(Snapshot.project_id) == project_id, scan=True)
 
 
 class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
@@ -41,6 +42,7 @@ class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
     missing = (BlockDeviceMappingNotFound, "bdm_id")
     owner = "instance_id"
     parent = "instance"
+    refers = (("volume_id", "volume"), ("snapshot_id", "snapshot"))
 
     def get_all_by_instance(self, instance_id: int) -> list[BlockDeviceMapping]:
         """Give the devices of an instance."""
@@ -55,6 +57,7 @@ class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
 
         def put(db: Nova) -> BlockDeviceMapping:
             db.instance.hold(record.instance_id)
+            self._check_named(record)
             devices = db.system.block_device_mapping
             stored = devices.upsert(copy(record), by=_DEVICE)
             if stored.is_swap_or_ephemeral:

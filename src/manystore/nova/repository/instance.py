@@ -27,6 +27,7 @@ from ..model.volume import BlockDeviceMapping
 from ..options import options
 from .guard import NovaRepository
 from .instance_search import InstanceSearch
+from .pairs import make_pairs
 
 if TYPE_CHECKING:
     from ..access import Deleted
@@ -81,6 +82,7 @@ class InstanceRepository(NovaRepository[Instance]):
     entity = "instance"
     missing = (InstanceNotFound, "instance_id")
     owner = "project_id"
+    loads = (*ONE, Instance.block_device_mappings)
 
     # -- one --
 
@@ -223,8 +225,8 @@ class InstanceRepository(NovaRepository[Instance]):
 
         def both(db: Nova) -> None:
             db.instance.create(record)
-            items = [InstanceMetadataItem(key=key, value=metadata[key], instance_id=record.id) for key in metadata]
-            record.metadata = db.system.instance_metadata.create_all(items)
+            pinned_to = col(InstanceMetadataItem.instance_id)
+            record.metadata = make_pairs(db.system.instance_metadata, pinned_to, record.id, metadata)
 
         self.database.atomic(both)
         return record
@@ -264,7 +266,7 @@ class InstanceRepository(NovaRepository[Instance]):
     def destroy(self, instance_id: int, /) -> None:
         """Delete an instance, its place in groups, what is pinned to it and its devices, if it is there.
 
-        One step; where more is pinned to it than a step holds (about 100 keys), that goes first, in steps of its own.
+        One step; where more is pinned to it than a step holds (about 240 keys), that goes first, in steps of its own.
         """
 
         def destroy(db: Nova) -> None:

@@ -26,6 +26,7 @@ class VirtualStorageArrayRepository(NovaRepository[VirtualStorageArray]):
     entity = "vsa"
     missing = (VirtualStorageArrayNotFound, "id")
     owner = "project_id"
+    loads = _LOADS
 
     def get(
         self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS
