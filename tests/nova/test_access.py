@@ -19,6 +19,8 @@ from manystore.nova.interface import OPERATIONS
 from manystore.nova.operation import Operation
 from manystore.nova.sample import NOBODY, OWNER, STRANGER, Sample
 
+pytestmark = pytest.mark.slow  # half a minute: every operation by every caller
+
 ENTITIES = sorted({name for name in Nova.__annotations__ if name != "journal"})
 # What everybody may see of what the sample holds, whosever request it is.
 PUBLIC = ("InstanceType", "InstanceTypeExtraSpec", "VolumeType", "VolumeTypeExtraSpec", "S3Image")

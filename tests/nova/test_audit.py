@@ -17,6 +17,8 @@ from manystore.nova.replay import replay
 
 from .conftest import small_trace
 
+pytestmark = pytest.mark.slow  # a replay for each planted fault
+
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -15,6 +15,8 @@ from manystore.nova import compat, exception
 from manystore.nova.context import RequestContext, get_admin_context
 from manystore.nova.database import Nova
 
+pytestmark = pytest.mark.slow  # a hundred fresh databases
+
 ADMIN = get_admin_context()
 THEN = datetime(2011, 11, 11, 12)  # noqa: DTZ001 - as callers of the time gave them
 

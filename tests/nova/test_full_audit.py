@@ -18,6 +18,8 @@ from manystore.nova.replay import replay
 
 from .conftest import small_trace
 
+pytestmark = pytest.mark.slow  # a replay for each planted fault
+
 PROJECT = "project-00000"
 
 

@@ -18,6 +18,8 @@ from manystore.nova.replay import Result, replay
 from manystore.nova.timeline import timeline
 from manystore.nova.trace import read_trace
 
+pytestmark = pytest.mark.slow  # replays that are cut short after each commit
+
 FULL_ONLY = (
     "floating_ips",
     "refused_floating_quota",

@@ -21,6 +21,8 @@ from manystore.nova.model.quota import Quota
 from manystore.nova.model.volume import BlockDeviceMapping, Volume
 from manystore.nova.repository.instance import NAMING
 
+pytestmark = pytest.mark.slow  # every way into another project, on both stores
+
 MOVED = col(Instance.project_id).to("pb")
 
 
