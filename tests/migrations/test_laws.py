@@ -99,7 +99,7 @@ def operations_on(draw: st.DrawFn, thing: Collection) -> Operation:
         lambda: AddField("thing", made, compute=lambda value: f"<{value}>"[:12], sources=(source,)),
         lambda: AddField("thing", Field(new, column, "uuid"), compute=KeyedHash()),
         lambda: DropField("thing", name, None if field.optional else draw(values_of(field))),
-        lambda: DropField("thing", name, compute=lambda value: str(value)[: field.length], sources=(source,)),
+        lambda: DropField("thing", name, compute=lambda value: fitted(field, value), sources=(source,)),
         lambda: RenameField("thing", name, new, column),
         lambda: ChangeType("thing", msgspec.structs.replace(wide, kind="int"), otherwise=None),
         lambda: ChangeType("thing", msgspec.structs.replace(wide, kind="str"), otherwise=None),
@@ -109,12 +109,20 @@ def operations_on(draw: st.DrawFn, thing: Collection) -> Operation:
         lambda: ChangeChoices("thing", name, ("x", "y", "w"), {"z": "w"}, otherwise="y"),
         lambda: ChangeChoices("thing", name, None),
         lambda: Fill("thing", name, draw(values_of(field).filter(bool))),
-        lambda: Fill("thing", name, compute=lambda value: field.kind == "int" and 3 or str(value), sources=("id",)),
+        lambda: Fill("thing", name, compute=lambda value: fitted(field, value), sources=(source,)),
         lambda: MapValues("thing", (name,), {"x": "y", "1": "02", 1: 2} if field.kind == "str" else {1: 2}, {}),
         lambda: SplitField("thing", name, (made_text(new), made_text(f"{new}_rest", optional=True)), halves, whole),
         lambda: MergeFields("thing", (name, source), made_text(new), merged, parted),
     ]
     return draw(st.sampled_from(choices))()
+
+
+def fitted(field: Field, value: Any) -> Any:
+    if field.choices is not None:
+        return field.choices[0]
+    if field.kind == "int":
+        return len(str(value))
+    return str(value)[: field.length] if field.kind == "str" else "00000000-0000-4000-8000-000000000000"
 
 
 def made_text(name: str, *, optional: bool = False) -> Field:

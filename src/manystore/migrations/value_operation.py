@@ -104,7 +104,7 @@ class MapValues(Operation, frozen=True):
                     if reason := refusal(field, value):
                         refuse(f"{where}: a value of the table is refused: {reason}")
         if self.down is None and self._merged():
-            refuse(f"{where}: several old values become {self._merged()[0]}; give down")
+            refuse(f"{where}: several old values may become {self._merged()[0]}; give down")
         return before
 
     def _rows(self, table: Mapping[Any, Any]) -> dict[Values, Values]:
@@ -115,8 +115,8 @@ class MapValues(Operation, frozen=True):
     def _merged(self) -> list[str]:
         """Name the new values that several old ones become; one that the table leaves alone stays itself."""
         rows = self._rows(self.up)
-        news = [*rows.values(), *(new for new in set(rows.values()) if new not in rows)]
-        twice = {new for new in news if list(rows.values()).count(new) > 1}
+        news = list(rows.values())
+        twice = {new for new in news if new not in rows or news.count(new) > 1}
         return sorted(", ".join(map(str, new)) for new in twice)
 
     def manner(self, before: Schema) -> Manner:
