@@ -130,8 +130,14 @@ def test_files_come_back(tmp_path: Path) -> None:
         AddField("bike", Field("note", "note", "str", length=255, optional=True, choices=('a"b', "c'd", "e\\f"))),
         Fill("bike", "note", "c'd"),
         CreateModel(
-            Collection("shop", "Shop", (Field("id", "id", "int"), Field("long_name_of_it", "name", "str", length=20)),
-                       ("id",), (Index("by_it", ("long_name_of_it",), (False,)),), small=True)  # fmt: skip
+            Collection(
+                "shop",
+                "Shop",
+                (Field("id", "id", "int"), Field("long_name_of_it", "name", "str", length=20)),
+                ("id",),
+                (Index("by_it", ("long_name_of_it",), (False,)),),
+                small=True,
+            )
         ),
         Seed("shop", ({"id": 1, "long_name_of_it": "x"},)),
         name="0002_note",
@@ -171,7 +177,9 @@ def test_an_edited_release_is_found(tmp_path: Path) -> None:
         "0001_initial: was released with another shape; undo the edit, and write a further migration",
     )
     path.write_text(text + "# a remark\n")
-    assert folder.edited(folder.history()) == ("0001_initial: was released, and its file was edited since; undo the edit",)
+    assert folder.edited(folder.history()) == (
+        "0001_initial: was released, and its file was edited since; undo the edit",
+    )
     path.unlink()
     assert folder.edited(folder.history()) == ("0001_initial: was released, and its file is gone",)
 

@@ -212,7 +212,8 @@ REFUSED: list[tuple[Operation, str]] = [
     (Fill("bike", "charge", 1), "bike.charge: is never None, so there is nothing to fill"),
     (Fill("bike", "shop"), "bike.shop: give the value that it is filled with, or compute"),
     (MapValues("bike", ("charge",), {1: 2}), "bike.charge: several old values may become 2; give down"),
-    (MapValues("bike", ("charge",), {1: "x"}, {}), "bike.charge: a value of the table is refused: str where int is wanted"),
+    (MapValues("bike", ("charge",), {1: "x"}, {}),
+     "bike.charge: a value of the table is refused: str where int is wanted"),
     (MapValues("bike", ("charge", "shop"), {(1,): (2,)}, {}),
      "bike.charge, shop: the table has a row of 1 values for 2 fields"),
     (SplitField("bike", "serial", (Field("a", "a", "str"),), halves, joined),
@@ -291,14 +292,14 @@ def test_what_is_no_lens() -> None:
     made = translate.translated(SCHEMA, BEFORE | {"shop": "Harbour"}, shops.get)
     assert (made["shop_id"], "shop" in made) == (7, False)
     assert translate.translated(SCHEMA, BEFORE, shops.get)["shop_id"] is None
-    with pytest.raises(ValueRefused, match="no shop.name has its value"):
+    with pytest.raises(ValueRefused, match=r"no shop\.name has its value"):
         Translate("bike", "shop", into, "shop", "name", "id", STOP).translated(SCHEMA, BEFORE, shops.get)
     spread = Spread("bike", ROWS, lambda record: [{"shop": record["shop"], "of": of} for of in ("a", "b")])
     assert [record["of"] for record in spread.spread(SCHEMA, BEFORE)] == ["a", "b"]
     gather = Gather("bike", ROWS, ("shop",), lambda group: {"shop": group[0]["shop"], "of": str(len(group))})
     assert gather.gathered(SCHEMA, [BEFORE, BEFORE]) == [{"shop": "n/a", "of": "2"}]
     wrong = Spread("bike", ROWS, lambda _: [{"shop": None, "of": "x"}])
-    with pytest.raises(ValueRefused, match="Limit.shop"):
+    with pytest.raises(ValueRefused, match=r"Limit\.shop"):
         wrong.spread(SCHEMA, BEFORE)
     with pytest.raises(MigrationRefused, match="no bike is without a shop"):
         Precondition("bike", "no bike is without a shop", lambda rs: all(r["shop"] for r in rs)).check([{"shop": None}])
@@ -321,6 +322,6 @@ def test_a_rename_is_told_so_that_filters_can_be_rewritten() -> None:
 
 def test_references_are_looked_at_when_all_is_done() -> None:
     text = [ChangeType("shop", Field("id", "id", "str"))]
-    with pytest.raises(MigrationRefused, match="bike.owner: is int, but the key of shop is str"):
+    with pytest.raises(MigrationRefused, match=r"bike\.owner: is int, but the key of shop is str"):
         Window.of(SCHEMA, text)
     Window.of(SCHEMA, [*text, ChangeType("bike", Field("owner", "owner", "str", optional=True))])

@@ -6,15 +6,15 @@ Knows schemas and lenses; must not know stores. What a value becomes that the ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ..errors import Pinned, ValueRefused
-from ..schema.schema import Field, Schema
+from ..schema.schema import Collection, Field, Schema
 from .lens import Lens, Values, unchanged
-from .operation import CUT, FILL_IN, STOP, Manner, Operation, find, find_field, refuse, with_field
+from .operation import CUT, FILL_IN, STOP, Manner, Operation, find, find_field, lowered, refuse, with_field
 from .primitive import cast, refusal
 
 _WIDTHS = {"int": 20, "uuid": 36, "datetime": 27, "date": 10, "ip": 39}  # of the text that any value of a kind becomes
@@ -131,13 +131,13 @@ class ChangeNullability(Operation, frozen=True):
         """The same value, but for None where it is forbidden."""
         there, old = find(before, self.collection), find_field(before, self.collection, self.field)
         if self.optional:
-            return (_same(self.collection, old),)
+            return (_same(there, old),)
         new = msgspec.structs.replace(old, optional=False)
 
         def up(values: Values) -> Values:
             return values if values[0] is not None else (_or_stop(there.model, new, self.otherwise, "it is None"),)
 
-        return (_one(self.collection, old, up, unchanged),)
+        return (_one(self.collection, old, up, _downward(there.model, old, _itself)),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -190,7 +190,7 @@ class ChangeLength(Operation, frozen=True):
         """The same value, but for those too long."""
         there, old = find(before, self.collection), find_field(before, self.collection, self.field)
         if self._is_wider(old):
-            return (_same(self.collection, old),)
+            return (_same(there, old),)
         new = msgspec.structs.replace(old, length=self.length)
 
         def up(values: Values) -> Values:
@@ -203,7 +203,7 @@ class ChangeLength(Operation, frozen=True):
                 else (_or_stop(there.model, new, self.otherwise, reason),)
             )
 
-        return (_one(self.collection, old, up, unchanged),)
+        return (_one(self.collection, old, up, _downward(there.model, old, _itself)),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -225,16 +225,15 @@ class ChangeChoices(Operation, frozen=True):
         if old.kind not in ("str", "int") or self.choices == old.choices:
             refuse(f"{where}: has these choices already, or can have none")
         new = msgspec.structs.replace(old, choices=self.choices)
-        if isinstance(self.mapping, Mapping):
-            for value in self._table.values():
-                if reason := refusal(new, value):
-                    refuse(f"{where}: a value of the mapping is refused: {reason}")
+        for value in self._table.values():
+            if reason := refusal(new, value):
+                refuse(f"{where}: a value of the mapping is refused: {reason}")
         _check_otherwise(where, new, self.otherwise)
         return with_field(before, self.collection, old.name, new)
 
     @property
     def _table(self) -> dict[Any, Any]:
-        return dict(self.mapping) if isinstance(self.mapping, Mapping) else {}
+        return {} if self.mapping is FILL_IN else dict(self.mapping)
 
     def _gone(self, old: Field) -> list[Any] | None:
         """Give the members that no longer are; None when any value may be there."""
@@ -266,7 +265,7 @@ class ChangeChoices(Operation, frozen=True):
         """The same value, but for members that are gone."""
         there, old = find(before, self.collection), find_field(before, self.collection, self.field)
         if self._gone(old) == []:
-            return (_same(self.collection, old),)
+            return (_same(there, old),)
         new, table = msgspec.structs.replace(old, choices=self.choices), self._table
 
         def up(values: Values) -> Values:
@@ -274,7 +273,7 @@ class ChangeChoices(Operation, frozen=True):
             reason = refusal(new, value)
             return (value,) if reason is None else (_or_stop(there.model, new, self.otherwise, reason),)
 
-        return (_one(self.collection, old, up, unchanged),)
+        return (_one(self.collection, old, up, _downward(there.model, old, _itself)),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -285,9 +284,14 @@ def _one(collection: str, field: Field, up: Callable[[Values], Values], down: Ca
     return Lens(collection, (field.column,), (field.column,), up, down)
 
 
-def _same(collection: str, field: Field) -> Lens:
-    """Make the lens of a wider definition: what the base cannot hold is refused when it is put."""
-    return Lens(collection, (field.column,), (field.column,), unchanged, unchanged, ((field.column, field.column),))
+def _same(there: Collection, field: Field) -> Lens:
+    """Make the lens of a wider definition: what the base cannot hold is refused on the way down."""
+    down, pair = _downward(there.model, field, _itself), ((field.column, field.column),)
+    return Lens(there.name, (field.column,), (field.column,), unchanged, down, pair)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _check_otherwise(where: str, field: Field, otherwise: Any) -> None:
@@ -322,10 +326,11 @@ def _upward(model: str, field: Field, function: Callable[[Any], Any], otherwise:
 def _downward(model: str, field: Field, function: Callable[[Any], Any]) -> Callable[[Values], Values]:
     def down(values: Values) -> Values:
         try:
-            return (function(values[0]),)
+            value = function(values[0])
         except ValueError as failed:
             reason = f"programs of the older schema could not read it: {failed}"
             raise Pinned(model, field.name, reason) from None
+        return (lowered(model, field, value),)
 
     return down
 

@@ -161,7 +161,7 @@ class _Comparison:
             if len(olds) > 1:
                 self.do(MergeFields(name, olds, there.field(new), FILL_IN, FILL_IN))
             else:
-                heirs.setdefault(olds[0], []).append(there.field(new))
+                heirs.setdefault("".join(olds), []).append(there.field(new))
         for old, fields in heirs.items():
             if len(fields) > 1:
                 self.do(SplitField(name, old, tuple(fields), FILL_IN, FILL_IN))

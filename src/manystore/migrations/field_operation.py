@@ -72,9 +72,8 @@ class AddField(Operation, frozen=True):
         if self.compute is None:
             return (Lens(self.collection, (), (self.field.column,), lambda _: (self.default,), lambda _: ()),)
         columns, make = _computed(there, self.field, self.compute, self.sources, secret)
-        up = lambda values: (*values, make(values))  # noqa: E731 - a value of the lens
         pairs = tuple((column, column) for column in columns)
-        return (Lens(self.collection, columns, (*columns, self.field.column), up, lambda values: values[:-1], pairs),)
+        return (Lens(self.collection, columns, (*columns, self.field.column), _with_last(make), _without_last, pairs),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -126,9 +125,8 @@ class DropField(Operation, frozen=True):
         if self.compute is None:
             return (Lens(self.collection, (gone.column,), (), lambda _: (), lambda _: (self.stand_in,)),)
         columns, make = _computed(there, gone, self.compute, self.sources, secret)
-        down = lambda values: (*values, make(values))  # noqa: E731 - a value of the lens
         pairs = tuple((column, column) for column in columns)
-        return (Lens(self.collection, (*columns, gone.column), columns, lambda values: values[:-1], down, pairs),)
+        return (Lens(self.collection, (*columns, gone.column), columns, _without_last, _with_last(make), pairs),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -200,6 +198,17 @@ def _renamed(there: Collection, old: Field, new: Field) -> Collection:
         live=new.name if there.live == old.name else there.live,
         scope=new.name if there.scope == old.name else there.scope,
     )
+
+
+def _with_last(make: Callable[[Values], Any]) -> Callable[[Values], Values]:
+    def with_last(values: Values) -> Values:
+        return (*values, make(values))
+
+    return with_last
+
+
+def _without_last(values: Values) -> Values:
+    return values[:-1]
 
 
 def _computed(

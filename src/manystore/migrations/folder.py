@@ -109,12 +109,13 @@ def shape_of(schema: Schema) -> str:
 
 
 def _said(value: Any) -> Any:
+    several: tuple[Any, ...] = value if isinstance(value, tuple) else ()
     if isinstance(value, msgspec.Struct):
         parts = {
             field.name: (getattr(value, field.name), field.default) for field in msgspec.structs.fields(type(value))
         }
         return {name: _said(part) for name, (part, default) in parts.items() if part != default}
-    return [_said(part) for part in value] if isinstance(value, tuple) else value
+    return list(map(_said, several)) if isinstance(value, tuple) else value
 
 
 def _read(path: Path) -> Migration:

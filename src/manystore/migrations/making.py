@@ -63,7 +63,8 @@ def make(folder: Folder, wanted: Wanted, *, name: str | None, drop: bool, closed
 
 
 def _listed(parts: tuple[str, ...] | list[str]) -> str:
-    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _short(says: str) -> str:

@@ -124,7 +124,7 @@ class ChangeModel(Operation, frozen=True):
         for word in ("live", "scope"):
             if parts.get(word) and parts[word] not in there.positions:
                 refuse(f"{self.collection}.{parts[word]}: there is no such field")
-        if self.generated and (len(there.key) > 1 or there.field(there.key[0]).kind != "int"):
+        if self.generated and [there.field(name).kind for name in there.key] != ["int"]:
             refuse(f"{self.collection}: a generated key is one int")
         return replaced(before, changed(there, **parts))
 
@@ -168,7 +168,7 @@ class ChangeKey(Operation, frozen=True):
                 refuse(f"{self.collection}.{name}: a key may be neither optional nor a float nor a JSON value")
         if not self.key or len(set(self.key)) < len(self.key):
             refuse(f"{self.collection}: a key names at least one field, and none twice")
-        if self.generated and (len(self.key) > 1 or there.field(self.key[0]).kind != "int"):
+        if self.generated and [there.field(name).kind for name in self.key] != ["int"]:
             refuse(f"{self.collection}: a generated key is one int")
         referrers = [f"{c.name}.{r.field}" for c, r in before.referrers(there.name)]
         if referrers and self.key != there.key:

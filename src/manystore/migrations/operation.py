@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from ..errors import MigrationRefused, ValueRefused
+from ..errors import MigrationRefused, Pinned, ValueRefused
 from ..schema.schema import Collection, Field, Schema
 from .lens import Lens
 from .primitive import refusal
@@ -141,4 +141,11 @@ def held(model: str, field: Field, value: Any) -> Any:
     """Give a value back that a field holds; refuse what a migration's own function made otherwise."""
     if reason := refusal(field, value):
         raise ValueRefused(model, field.name, f"what its migration makes of it is refused: {reason}")
+    return value
+
+
+def lowered(model: str, field: Field, value: Any) -> Any:
+    """Give a value back that a field of the older schema holds; raise Pinned for any other."""
+    if reason := refusal(field, value):
+        raise Pinned(model, field.name, f"programs of the older schema could not read it: {reason}")
     return value

@@ -16,7 +16,6 @@ import msgspec
 from ..errors import Pinned
 from ..schema.schema import Collection
 from .lens import Lens, Record, Values, all_same, taken
-from .primitive import refusal
 
 Complement: TypeAlias = dict[str, Any]  # by a lens's name: [base values, head values]; what `_extras` holds
 
@@ -58,10 +57,6 @@ class Pin(msgspec.Struct, frozen=True, dict=True):
     def _additive_names(self) -> frozenset[str]:
         return frozenset(lens.name for lens in self.additive)
 
-    @cached_property
-    def _base_fields(self) -> dict[str, Any]:
-        return {field.column: field for field in self.base.fields}
-
     def load(self, stored: Mapping[str, Any], complement: Mapping[str, Any] | None = None) -> Record:
         """Give a stored record's head columns."""
         record = {column: stored[column] for column in self._plain if column in stored}
@@ -98,20 +93,19 @@ class Pin(msgspec.Struct, frozen=True, dict=True):
             if lens.name in self._additive_names:
                 record.update(zip(lens.head, values, strict=True))
                 continue
-            base = lens.down(values)
-            self._check(lens, base)
+            base = self._down(lens, values)
             record.update(zip(lens.base, base, strict=True))
             beside.pop(lens.name, None)
             if not all_same(lens.up(base), values):
                 beside[lens.name] = [list(base), list(values)]
         return record, beside
 
-    def _check(self, lens: Lens, values: Values) -> None:
-        for column, value in zip(lens.base, values, strict=True):
-            field = self._base_fields[column]
-            if reason := refusal(field, value):
-                name = next((f.name for f in self.head.fields if f.column in lens.head), field.name)
-                raise Pinned(self.head.model, name, f"programs of the older schema could not read it: {reason}")
+    def _down(self, lens: Lens, values: Values) -> Values:
+        try:
+            return lens.down(values)
+        except Pinned as pinned:  # it names the field as it was called somewhere on the way
+            name = next((f.name for f in self.head.fields if f.column in lens.head), pinned.field)
+            raise Pinned(self.head.model, name, pinned.reason) from None
 
     def lift(self, stored: Mapping[str, Any], complement: Mapping[str, Any] | None = None) -> Record:
         """Give a record of the base shape in the head's, for the sweep: with the columns that nobody knows, too."""

@@ -11,7 +11,7 @@ from typing import Any
 from ..schema.schema import Collection, Field, Schema
 from .field_operation import KeyedHash, check_sources
 from .lens import Lens, Values, unchanged
-from .operation import FILL_IN, Manner, Operation, absent, changed, find, find_field, held, refuse, replaced
+from .operation import FILL_IN, Manner, Operation, absent, changed, find, find_field, held, lowered, refuse, replaced
 from .primitive import refusal
 
 
@@ -178,7 +178,7 @@ class SplitField(Operation, frozen=True):
                 (old.column,),
                 tuple(field.column for field in self.into),
                 _several(there, self.into, self.up),
-                lambda values: (self.down(*values),),
+                lambda values: (lowered(there.model, old, self.down(*values)),),
             ),
         )
 
@@ -214,12 +214,16 @@ class MergeFields(Operation, frozen=True):
     def lenses(self, before: Schema, secret: bytes = b"") -> tuple[Lens, ...]:
         """Several columns to one."""
         there = find(before, self.collection)
-        columns = tuple(there.field(name).column for name in self.fields)
+        fields = tuple(there.field(name) for name in self.fields)
 
         def up(values: Values) -> Values:
             return (held(there.model, self.into, self.up(*values)),)
 
-        return (Lens(self.collection, columns, (self.into.column,), up, lambda values: tuple(self.down(*values))),)
+        def down(values: Values) -> Values:
+            made = zip(fields, self.down(*values), strict=True)
+            return tuple(lowered(there.model, field, value) for field, value in made)
+
+        return (Lens(self.collection, tuple(field.column for field in fields), (self.into.column,), up, down),)
 
     def title(self) -> str:
         """Say what it does."""

@@ -56,11 +56,19 @@ def _names(value: Any) -> Iterable[str]:
         for name, part in _given(value):
             del name
             yield from _names(part)
-    elif isinstance(value, Mapping):
-        yield from _names(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for part in value:
+    elif isinstance(value, (Mapping, list, tuple)):
+        for part in _parts(value):
             yield from _names(part)
+
+
+def _parts(value: Any) -> list[Any]:
+    """Give the parts of a list or tuple, or the values of a mapping."""
+    return list(value.values()) if isinstance(value, Mapping) else list(value)
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    """Give the rows of a mapping, each key as text."""
+    return [(_shown(key), part) for key, part in value.items()]
 
 
 def _given(value: msgspec.Struct) -> list[tuple[str, Any]]:
@@ -87,11 +95,12 @@ def _shown(value: Any) -> str:
         parts = (f"{name}={_shown(part)}" if name else _shown(part) for name, part in _given(value))
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_shown(k)}: {_shown(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_shown(part)}" for key, part in _items(value)) + "}"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_shown, value))}{',' * (len(value) == 1)})"
+        shown = list(map(_shown, _parts(value)))
+        return f"({', '.join(shown)}{',' * (len(shown) == 1)})"
     if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_shown, _parts(value)))}]"
     return repr(value)
 
 
@@ -114,11 +123,11 @@ def _lines(value: Any, indent: int, before: str = "") -> list[str]:
         inside = [part for name, given in _given(value) for part in _assigned(name, given, indent + 4)]
         return [f"{pad}{before}{type(value).__name__}(", *inside, f"{pad}),"]
     if isinstance(value, Mapping):
-        inside = [part for k, v in value.items() for part in _lines(v, indent + 4, f"{_shown(k)}: ")]
+        inside = [line for key, part in _items(value) for line in _lines(part, indent + 4, f"{key}: ")]
         return [f"{pad}{before}{{", *inside, f"{pad}}},"]
     if isinstance(value, (list, tuple)):
         first, last = ("[", "]") if isinstance(value, list) else ("(", ")")
-        inside = [part for v in value for part in _lines(v, indent + 4)]
+        inside = [line for part in _parts(value) for line in _lines(part, indent + 4)]
         return [f"{pad}{before}{first}", *inside, f"{pad}{last},"]
     return [line]
 
