@@ -38,6 +38,8 @@ from manystore.migrations.lens import Lens, all_same, taken
 from manystore.migrations.pin import Pin
 from manystore.schema.schema import Schema
 
+pytestmark = pytest.mark.slow
+
 BASE = Schema(
     (
         Collection(
@@ -200,7 +202,7 @@ def stored_again(value: Any) -> Any:
 
 
 LAWS = settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

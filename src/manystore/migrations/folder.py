@@ -109,13 +109,15 @@ def shape_of(schema: Schema) -> str:
 
 
 def _said(value: Any) -> Any:
-    several: tuple[Any, ...] = value if isinstance(value, tuple) else ()
     if isinstance(value, msgspec.Struct):
-        parts = {
-            field.name: (getattr(value, field.name), field.default) for field in msgspec.structs.fields(type(value))
-        }
+        fields = msgspec.structs.fields(type(value))
+        parts = {field.name: (getattr(value, field.name), field.default) for field in fields}
         return {name: _said(part) for name, (part, default) in parts.items() if part != default}
-    return list(map(_said, several)) if isinstance(value, tuple) else value
+    return _all_said(value) if isinstance(value, tuple) else value
+
+
+def _all_said(values: Any) -> list[Any]:
+    return [_said(value) for value in values]
 
 
 def _read(path: Path) -> Migration:

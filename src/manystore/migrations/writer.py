@@ -63,7 +63,7 @@ def _names(value: Any) -> Iterable[str]:
 
 def _parts(value: Any) -> list[Any]:
     """Give the parts of a list or tuple, or the values of a mapping."""
-    return list(value.values()) if isinstance(value, Mapping) else list(value)
+    return [part for _, part in _items(value)] if isinstance(value, Mapping) else list(value)
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
