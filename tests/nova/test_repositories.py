@@ -85,33 +85,37 @@ def test_networks_and_interfaces(db: Nova):
         db.network.get_all()
     network = add_network(db, 1)
     assert db.network.get_all() == [db.network.get_by_cidr("10.0.0.0/24")] == [network]
-    interface = db.virtual_interface.create(VirtualInterface(address="02:16", network_id=network.id, instance_id=7))
+    instance = db.instance.create(Instance())
+    made = VirtualInterface(address="02:16", network_id=network.id, instance_id=instance.id)
+    interface = db.virtual_interface.create(made)
     assert db.virtual_interface.get_by_address("02:16") == interface
-    assert db.virtual_interface.get_by_instance(7) == [interface]
-    assert db.virtual_interface.get_by_instance_and_network(7, network.id) == interface
-    assert db.virtual_interface.delete_by_instance(7) == 1
+    assert db.virtual_interface.get_by_instance(instance.id) == [interface]
+    assert db.virtual_interface.get_by_instance_and_network(instance.id, network.id) == interface
+    db.virtual_interface.delete_by_instance(instance.id)
     assert db.virtual_interface.get_by_address("02:16") is None
 
 
 def test_the_pool(db: Nova):
     network, instance = add_network(db, 2), db.instance.create(Instance())
-    taken = {db.fixed_ip.associate_pool(network.id, instance.id).address for _ in range(2)}
+    taken = {db.fixed_ip.associate_pool(network.id, instance.id) for _ in range(2)}
     assert taken == {"10.0.0.1", "10.0.0.2"}  # the reserved one never
     with pytest.raises(NoMoreFixedIps):
         db.fixed_ip.associate_pool(network.id, instance.id)
     db.fixed_ip.disassociate("10.0.0.1")
-    assert db.fixed_ip.associate_pool(network.id, host="gateway").address == "10.0.0.1"
+    assert db.fixed_ip.associate_pool(network.id, host="gateway") == "10.0.0.1"
 
 
 def test_the_pool_takes_an_address_of_no_network_too(db: Nova):
     network, instance = add_network(db, 0), db.instance.create(Instance())
     db.fixed_ip.create(FixedIp(address="192.168.0.1"))
-    assert db.fixed_ip.associate_pool(network.id, instance.id).network_id == network.id
+    assert db.fixed_ip.associate_pool(network.id, instance.id) == "192.168.0.1"
+    assert db.fixed_ip.get_by_address("192.168.0.1").network_id == network.id
 
 
 def test_a_given_address(db: Nova):
     network, instance = add_network(db, 1), db.instance.create(Instance())
-    assert db.fixed_ip.associate("10.0.0.1", instance.id, network.id).instance_id == instance.id
+    assert db.fixed_ip.associate("10.0.0.1", instance.id, network.id) == "10.0.0.1"
+    assert db.fixed_ip.get_by_address("10.0.0.1").instance_id == instance.id
     with pytest.raises(FixedIpAlreadyInUse):
         db.fixed_ip.associate("10.0.0.1", instance.id, network.id)
     with pytest.raises(FixedIpNotFoundForNetwork):
@@ -122,7 +126,7 @@ def test_a_given_address(db: Nova):
 def test_an_address_goes_onto_an_interface_and_comes_back(db: Nova):
     network, instance = add_network(db, 1), db.instance.create(Instance())
     interface = db.virtual_interface.create(VirtualInterface(network_id=network.id, instance_id=instance.id))
-    address = db.fixed_ip.associate_pool(network.id, instance.id).address or ""
+    address = db.fixed_ip.associate_pool(network.id, instance.id)
     db.fixed_ip.allocate(address, interface.id)
     db.fixed_ip.release(address)
     ip = db.fixed_ip.get_by_address(address)
@@ -149,12 +153,13 @@ def test_instances(db: Nova):
         assert found == instance
         assert found.fixed_ips == []
     with pytest.raises(NotLoaded):
-        _ = db.instance.get(instance.id).metadata
+        _ = db.instance.get(instance.id, load=()).metadata
     assert db.instance.data_get_for_project("p") == (1, 2, 0)
     assert db.instance.data_get_for_project("q") == (0, 0, 0)
     db.instance_metadata.create(InstanceMetadataItem(key="k", value="v", instance_id=instance.id))
     assert [item.value for item in db.instance.get(instance.id, load=(Instance.metadata,)).metadata] == ["v"]
-    assert db.instance_metadata.delete_all(instance.id) == 1
+    db.instance_metadata.delete_by_key(instance.id, "k")
+    assert db.instance.get(instance.id).metadata == []
     db.instance.delete(instance.id)
     assert db.instance.get(instance.id, deleted="only").deleted_at is not None
 
@@ -183,7 +188,7 @@ def test_quotas(db: Nova):
     db.quota.create(Quota(project_id="p", resource="ram", hard_limit=None))
     limits = db.quota.limits("p")
     assert (limits["instances"], limits["cores"], limits["ram"]) == (10, None, None)
-    assert db.quota.get_all_by_project("p") == {"cores": -1, "ram": None}
+    assert db.quota.get_all_by_project("p") == {"project_id": "p", "cores": -1, "ram": None}
     for resource in ("instances", "cores"):
         db.quota_use.create(QuotaUse(project_id="p", resource=resource))
     db.retrying(lambda tx: tx.quota_use.reserve("p", limits, {"instances": 10, "cores": 1000}))
@@ -226,8 +231,8 @@ def test_no_race_overfills_a_host_or_gives_an_address_twice(db: Nova):
             except OutOfBounds:
                 done["full"] += 1
             try:
-                address = db.retrying(lambda tx: tx.fixed_ip.associate_pool(network.id, instance.id).address)
-                done[address or ""] += 1
+                address = db.retrying(lambda tx: tx.fixed_ip.associate_pool(network.id, instance.id))
+                done[address] += 1
             except NoMoreFixedIps:
                 done["none"] += 1
         return done

@@ -12,8 +12,8 @@ import random
 import sys
 import time
 import typing
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -25,7 +25,7 @@ from .call import Call
 from .engine import Engine, Limits, utc_now
 from .reading import Deleted, Reading, check_deleted
 from .repository import Repository
-from .transaction import Transaction
+from .transaction import Block, Transaction
 
 R = TypeVar("R")
 _LONGEST_WAIT = 0.5
@@ -57,10 +57,7 @@ class Database:
         """Give another view of the same database. What a subclass keeps on itself goes along; repositories do not."""
         view = object.__new__(type(self))
         own, repositories = view.__dict__, self._repositories
-        for name, value in self.__dict__.items():
-            if name not in repositories:
-                own[name] = value
-        own.update(changes)
+        own.update([item for item in self.__dict__.items() if item[0] not in repositories], **changes)
         return view
 
     @classmethod
@@ -132,8 +129,7 @@ class Database:
         self.__dict__[name] = made
         return made
 
-    @contextmanager
-    def transaction(self, *, idempotency_key: str | None = None) -> Generator[Self]:
+    def transaction(self, *, idempotency_key: str | None = None) -> AbstractContextManager[Self, None]:
         """Give the same repositories for one atomic step: reads are remembered, writes wait until the end.
 
         Raises Conflict when a record that was read or changed here was changed elsewhere meanwhile. idempotency_key: a
@@ -143,12 +139,7 @@ class Database:
             raise UsageError("a transaction is open already; they do not nest")
         self._engine.check_open()
         tx = Transaction(self._engine, idempotency_key)
-        try:
-            yield self._view(_tx=tx, _peeking=False)
-            if not tx.is_done:
-                tx.commit()
-        finally:
-            tx.end()
+        return Block(tx, self._view(_tx=tx, _peeking=False))
 
     def retrying(self, fn: Callable[[Self], R], /, *, deadline: float = 30.0, idempotency_key: str | None = None) -> R:
         """Run fn in a transaction, again after each Conflict, with growing random pauses, for deadline seconds at most.

@@ -165,13 +165,25 @@ class Engine:
         if self.on_call is not None:
             self.on_call(call)
 
-    def check_size(self, changes: Sequence[Change]) -> None:
-        """Refuse a step that holds more than the portable limit; raise TooLarge."""
+    def check_size(self, changes: Sequence[Change], spared: Callable[[], int] | None = None) -> None:
+        """Refuse a step that holds more than the portable limit; raise TooLarge.
+
+        spared: says how many of the operations that a change may take are none, where it is known what changes; asked
+        only when it matters.
+        """
         operations = size = 0
         for change in changes:
+            if type(change) is Replace or type(change) is Insert:
+                mapper = self._by_collection.get(change.collection.name)
+                if mapper is not None:  # the commonest changes, without a call
+                    operations += mapper.costs[type(change)]
+                    size += change.size
+                    continue
             cost, weight = self.weight(change)
             operations += cost
             size += weight
+        if operations > self.limits.operations and spared is not None:
+            operations -= spared()
         if operations > self.limits.operations:
             raise TooLarge("primitive operations", operations, self.limits.operations)
         if size > self.limits.bytes:

@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from ..errors import ValueRefused
@@ -43,7 +44,7 @@ class Mapper:
     def __init__(self, model: Model, collection: Collection, schema: Schema, store: Store) -> None:
         self.model = model
         self.collection = collection
-        self.codec = ModelCodec(model, store.forms)
+        self.codec = ModelCodec.of(model, store.forms)
         self.name = model.name
         self.plans: dict[Any, Plan] = {}
         self.cls = model.cls
@@ -92,6 +93,21 @@ class Mapper:
             kept.is_after = is_after(kept.order, self.comparables)
             self.plans[key] = kept
         return kept
+
+    @cached_property
+    def _entries(self) -> list[frozenset[str]]:
+        """Give what each index entry and claim of a record is made of."""
+        entries = [frozenset(index.fields) for index in self.collection.indexes]
+        for unique in self.collection.uniques:
+            live = {self.collection.live} if unique.among == "live" and self.collection.live else set[str]()
+            entries.append(frozenset(unique.fields) | live)
+        return entries
+
+    def moving(self, changed: Iterable[str]) -> int:
+        """Say what a change of these fields, and no others, counts at most: entries of other fields do not move."""
+        fields = frozenset(changed)
+        entries = sum(not fields.isdisjoint(entry) for entry in self._entries)
+        return 2 + 2 * entries + 3 * sum(one.field in fields for one in self.collection.references)
 
     def key_of(self, record: Any) -> Any:
         """Give a record's key as callers write it: the value, or a tuple of them."""
@@ -144,6 +160,16 @@ class Mapper:
         """Make the change that sets some fields, given as Python values that were checked."""
         bound = tuple((name, self.codec.dump(name, value)) for name, value in sets.items())
         return Patch(self.collection, key, new_revision(), bound, codec=self.codec, **parts)
+
+    def stamp(self, record: Any, now: Callable[[], datetime]) -> list[tuple[str, Any]]:
+        """Set the stamps of a change on a record, frozen or not; give what they were before."""
+        before: list[tuple[str, Any]] = []
+        if self.updated:
+            instant = now()
+            for spec in self.updated:
+                before.append((spec.name, getattr(record, spec.name)))
+                object.__setattr__(record, spec.name, instant)
+        return before
 
     def stamps(self, specs: tuple[FieldSpec, ...], now: Callable[[], datetime]) -> dict[str, Any]:
         """Give the values of some stamps: one instant for all of them."""

@@ -128,14 +128,15 @@ class Reading:
         if deleted is None:
             deleted = self.deleted
         parts = self.mapper.key_values(key)
-        if self.tx is not None:
-            found = self.tx.known(self, parts, deleted)
+        tx = self.tx
+        if tx is not None:
+            found = tx.known(self, parts, deleted)
             if found is not None:
                 return found
         rows = self._by_key(parts, operation, deleted)
         if not rows:
             raise NotFound(self.mapper.name, key)
-        return rows[0] if self.tx is None else self.tx.remember(self, rows[0])
+        return rows[0] if tx is None or self.peeking else tx.remember_new(self.mapper, parts, rows[0])
 
     def _by_key(self, parts: tuple[Any, ...], operation: str, deleted: Deleted) -> list[Any]:
         mapper = self.mapper

@@ -101,7 +101,8 @@ class Removing(Checking[M, K]):
         """Put a changed record in the store, or in line; its stamps are set back when that fails."""
         reading = self._reading
         mapper = reading.mapper
-        require, undo = self._scope_of(record), self._stamp(record)
+        require = () if reading.scope is None else self._scope_of(record)
+        stamped = mapper.stamp(record, reading.engine.clock)
         based = expected if expected is not None else getattr(record, REVISION)
         try:
             if reading.tx is not None:
@@ -113,7 +114,8 @@ class Removing(Checking[M, K]):
             self._send(change, "save", mapper.key_of(record))
             object.__setattr__(record, REVISION, change.revision)
         except BaseException:
-            undo.undo()
+            for name, before in stamped:
+                object.__setattr__(record, name, before)
             raise
 
     def _apply(self, record: Any, sets: dict[str, Any]) -> M:

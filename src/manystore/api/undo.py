@@ -17,18 +17,16 @@ class Undo:
         self._before: list[tuple[Sequence[Any], str, Any]] = []
         self.generated = False
 
-    def put(self, record: Any, name: str, value: Any) -> None:
-        """Set an attribute of a record, frozen or not."""
-        self._before.append(((record,), name, getattr(record, name)))
+    def put(self, record: Any, name: str, value: Any, *, before: Any) -> None:
+        """Set an attribute of a record, frozen or not; before: what it is."""
+        self._before.append(((record,), name, before))
         _put(record, name, value)
 
     def fill(self, records: Sequence[Any], name: str, value: Any) -> None:
         """Set an attribute of those records where it is None."""
-        filled: list[Any] = []
-        for record in records:
-            if getattr(record, name) is None:
-                filled.append(record)
-                _put(record, name, value)
+        filled = [record for record in records if getattr(record, name) is None]
+        for record in filled:
+            _put(record, name, value)
         self._before.append((filled, name, None))
 
     def put_each(self, records: Sequence[Any], name: str, values: Iterable[Any], *, before: Any) -> None:

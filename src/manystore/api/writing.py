@@ -44,7 +44,7 @@ class Writing(Removing[M, K]):
     def create(self, record: M, /) -> M:
         """Store a new record and give it back, its generated key and stamps filled; raise Duplicate."""
         self._check_record(record)
-        restore = self._prepare_new([record])
+        restore = self._prepare_one(record)
         mapper, tx = self._reading.mapper, self._reading.tx
         try:
             if tx is not None:

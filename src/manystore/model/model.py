@@ -70,6 +70,11 @@ class Model(msgspec.Struct, frozen=True, eq=False, dict=True):
         return tuple(spec for spec in self.fields if spec.declared.stamp == stamp)
 
     @cached_property
+    def codecs(self) -> dict[int, Any]:
+        """Hold the codecs made for this model, by the forms that they speak; api/codec.py fills it."""
+        return {}
+
+    @cached_property
     def _annotations(self) -> dict[str, Any]:
         return {}
 

@@ -64,8 +64,23 @@ class Rule:
     user: str | None = None
 
 
-GENERIC_OWN = Rule(USER, LIVE, OWN)  # for the methods of any repository, where records say whose they are
-GENERIC = Rule(ADMIN, LIVE)  # for those of the other repositories
+_FOR_USERS = Rule(USER, LIVE, OWN)
+_FOR_ADMINISTRATORS = Rule(ADMIN, LIVE)
+_READING = frozenset({"get", "first", "find", "iterate", "count", "exists", "select", "aggregate"})
+_FOR_GOOD = frozenset({"purge", "purge_where"})  # what a project has had is kept for who counts it
+
+
+def generic(name: str, *, is_owned: bool, made_by: Who | None) -> Rule:
+    """Give the rule of a method of any repository, where the table has none for it.
+
+    is_owned: whether records say whose they are; then users may read what is theirs. made_by: who may create them by
+    the table; where users may, they may change and delete theirs as well.
+    """
+    if not is_owned or name == "load":  # which trusts the records that it is given
+        return _FOR_ADMINISTRATORS
+    if name in _READING or (made_by is USER and name not in _FOR_GOOD):
+        return _FOR_USERS
+    return _FOR_ADMINISTRATORS
 
 
 def deleted_for(reads: Reads, context: RequestContext | None) -> Deleted:

@@ -58,7 +58,7 @@ class RequestContext:
     @property
     def is_user(self) -> bool:
         """Tell whether this is a user at work in a project, without an administrator's rights."""
-        return not self.is_admin and self.user_id is not None and self.project_id is not None
+        return not self.is_admin and bool(self.user_id) and bool(self.project_id)
 
     def elevated(self, read_deleted: bool | str | None = None) -> Self:  # noqa: FBT001 - Nova's callers pass it so
         """Give the same with an administrator's rights."""

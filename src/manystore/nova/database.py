@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Self
 
-from manystore import Database
+from manystore import Database, UsageError
 
 from .access import ALL, OWN, Deleted, Sees
 from .context import RequestContext
+from .exception import NotAuthorized
 from .repository.block_device import BlockDeviceMappingRepository, IscsiTargetRepository, SnapshotRepository
 from .repository.console import ConsolePoolRepository, ConsoleRepository
 from .repository.fixed_ip import FixedIpRepository
@@ -18,7 +20,7 @@ from .repository.instance_type import InstanceTypeExtraSpecRepository, InstanceT
 from .repository.journal import JournalRepository
 from .repository.key_pair import AuthTokenRepository, CertificateRepository, KeyPairRepository
 from .repository.migration import BandwidthUsageRepository, InstanceActionRepository, MigrationRepository
-from .repository.network import NetworkRepository
+from .repository.network import NetworkRepository, NetworkTakingRepository
 from .repository.project import (
     ProjectRepository,
     UserProjectRepository,
@@ -67,6 +69,7 @@ class Nova(Database):
     console_pool: ConsolePoolRepository
     console: ConsoleRepository
     network: NetworkRepository
+    network_taking: NetworkTakingRepository
     virtual_interface: VirtualInterfaceRepository
     fixed_ip: FixedIpRepository
     floating_ip: FloatingIpRepository
@@ -107,15 +110,42 @@ class Nova(Database):
         self.is_open = False
 
     def for_context(self, context: RequestContext, /) -> Self:
-        """Give the same database for one caller: each operation checks whether that caller may."""
+        """Give the same database for one caller: each operation checks whether that caller may.
+
+        From a caller's view no way leads to another's: UsageError.
+        """
+        if self.context is not None and self.context is not context:
+            raise UsageError("this is a caller's view already; ask the database itself for another's")
         return self._view(context=context, is_open=False)
+
+    def scoped(self, value: object, /) -> Self:
+        """Raise UsageError: whose records are seen is the rules' business here."""
+        raise UsageError("use for_context: the rules say which records a caller sees")
+
+    def seeing(self, deleted: Deleted, /) -> Self:
+        """Raise UsageError: whether deleted records are seen is the rules' business here."""
+        raise UsageError("use a context's read_deleted, or deleted= of a read: the rules say what else is seen")
+
+    def now(self) -> datetime:
+        """Give the time by the clock that makes the stamps."""
+        return self._engine.clock()
 
     @property
     def system(self) -> Self:
-        """Give the whole of it, unguarded: for operations, which were let in before."""
-        return self._view(is_open=True, sees=ALL, _scope=None, _deleted="no")
+        """Give the whole of it, unguarded: for operations, which were let in before. From a caller's view: refused."""
+        return self._unguarded()
 
-    def opened(self, repository: Any, deleted: Deleted, sees: Sees) -> Self:
+    @property
+    def outside(self) -> Self:
+        """Give what system gives, outside the transaction that is open: for what must be there before it ends."""
+        return self._unguarded(_tx=None, _peeking=False)
+
+    def _unguarded(self, **changes: Any) -> Self:
+        if self.context is not None and not self.is_open:
+            raise NotAuthorized
+        return self._view(is_open=True, sees=ALL, _scope=None, _deleted="no", **changes)
+
+    def _opened(self, repository: Any, deleted: Deleted, sees: Sees) -> Self:
         """Give the view that an operation of a repository goes on in."""
         scope = self.owner_for(repository) if sees is OWN else None
         return self._view(is_open=True, sees=sees, _scope=scope, _deleted=deleted)

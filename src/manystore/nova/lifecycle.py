@@ -185,7 +185,7 @@ class Lifecycle:
 
     def _claim(self, row: Row) -> None:
         def claim(tx: Nova) -> Found:
-            return {"fixed_ip": tx.fixed_ip.associate_pool(self._network(row), self._instance_id).address}
+            return {"fixed_ip": tx.fixed_ip.associate_pool(self._network(row), self._instance_id)}
 
         try:
             self._commit("fixed_ip.associate_pool", claim)
@@ -294,8 +294,7 @@ class Lifecycle:
                 col(Instance.power_state).to(_SHUTDOWN),
                 col(Instance.terminated_at).to(self._clock()),
             )
-            tx.instance_metadata.delete_all(self._instance_id)
-            tx.instance.delete(self._instance_id)
+            tx.instance.destroy(self._instance_id)
 
         self._commit("instance.destroy", destroy)
 

@@ -133,6 +133,7 @@ class Sample:
         every.zone.create(Zone(name="zone", api_url="http://127.0.0.1"))
         every.console_pool.create(ConsolePool(host="proxy", compute_host="host", console_type="vnc"))
         every.instance_type.create(InstanceType(name="small", flavorid="1", vcpus=1, memory_mb=512, local_gb=1))
+        every.instance_type.create(InstanceType(name="spare", flavorid="3"))
         every.instance_type_extra_spec.create(InstanceTypeExtraSpec(instance_type_id=1, key="key", value="value"))
 
     def _fill_instance(self, every: Nova) -> Instance:
@@ -148,6 +149,7 @@ class Sample:
                 image_ref="0",
                 vm_state="active",
                 task_state="rebooting",
+                power_state=1,
                 launched_at=_START,
                 uuid="11111111-1111-4111-8111-111111111111",
             )
@@ -197,6 +199,7 @@ class Sample:
         every.volume.create(
             Volume(user_id="alice", project_id="blue", host="host", size=1, instance_id=1, volume_type_id=1)
         )
+        every.volume.create(Volume(project_id="blue"))
         every.volume_metadata.create(VolumeMetadataItem(volume_id=1, key="key", value="value"))
         every.snapshot.create(Snapshot(user_id="alice", project_id="blue", volume_id=1))
         every.block_device_mapping.create(BlockDeviceMapping(instance_id=1, device_name="/dev/vdb", volume_id=1))
@@ -206,6 +209,7 @@ class Sample:
         every.s3_image.create(S3Image(uuid="image-1"))
         every.sm_flavor.create(SMFlavor(label="gold"))
         every.sm_backend_conf.create(SMBackendConf(flavor_id=1, sr_uuid="sr-1"))
+        every.sm_backend_conf.create(SMBackendConf(flavor_id=1, sr_uuid="sr-2"))
         every.sm_volume.create(SMVolume(id=1, backend_id=1))
 
     def _made(self) -> Mapping[str, Mapping[str, Any]]:
@@ -269,7 +273,7 @@ class Sample:
             "network_get_all_by_uuids": {"project_id": "blue"},
             "network_set_cidr": {"cidr": "10.0.3.0/24"},
             "instance_get_by_fixed_ipv6": {"address": "fd00::16:3eff:fe00:1"},
-            "instance_get_all_by_filters": {"filters": {"project_id": "blue", "display_name": "a.*"}},
+            "instance_get_all_by_filters": {"filters": {"display_name": "a.*"}},  # the worst: no index helps
             "provider_fw_rule_get_all_by_cidr": {"cidr": "192.0.2.0/24"},
             "user_get": {"id": "alice"},
             "user_delete": {"id": "alice"},
@@ -280,7 +284,9 @@ class Sample:
             "key_pair_get": {"name": "key"},
             "key_pair_destroy": {"name": "key"},
             "quota_create": {"resource": "ram"},
+            "instance_type_purge": {"name": "spare"},  # the other is a storage array's
             "instance_type_get_by_flavor_id": {"id": "1"},
+            "sm_backend_conf_delete": {"sm_backend_conf_id": 2},
             "sm_flavor_get": {"sm_flavor": "gold"},
             "sm_flavor_update": {"sm_flavor_id": "gold"},
             "sm_flavor_delete": {"sm_flavor_id": "silver"},

@@ -9,6 +9,7 @@ records are believed. `read(CATALOG, (), epoch="")` alone names none: its one ro
 store gives no row.
 
 **Values** are bound: checked, and in the form that the store's `forms` ask for; primitives where they ask for nothing.
+Nothing in a change leads back to it, so that the commonest need not be looked at by the collector of cycles.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Codec(Protocol):
         ...
 
 
-class Insert(msgspec.Struct, frozen=True):
+class Insert(msgspec.Struct, frozen=True, gc=False):
     """A new record. values: one for each field of the collection, in order. Its key must be free: else Duplicate.
 
     size: about how many bytes the values take, as the portable limit counts them; a store need not look at it.
@@ -69,7 +70,7 @@ class Insert(msgspec.Struct, frozen=True):
     size: int = 0
 
 
-class Replace(msgspec.Struct, frozen=True):
+class Replace(msgspec.Struct, frozen=True, gc=False):
     """A whole record anew, if its revision still is expected: else Conflict.
 
     Stored fields that are not the program's are kept.
@@ -123,7 +124,7 @@ class Delete(msgspec.Struct, frozen=True):
     require: tuple[tuple[str, Any], ...] = ()
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, gc=False):
     """A record that was read and must still be at this revision: else Conflict. Nothing is written."""
 
     collection: Collection

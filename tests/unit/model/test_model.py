@@ -65,6 +65,10 @@ class Ship(Named, Stamps, AsMapping):
     def lines(self) -> list[str]:
         return super().describe()
 
+    @property
+    def port_name(self) -> str:
+        return self.home.name
+
     @classmethod
     def parents(cls) -> Any:
         return super().__subclasshook__
@@ -203,6 +207,8 @@ def test_related_slots() -> None:
         argo.home  # noqa: B018
     with pytest.raises(AttributeError, match="'Ship' object has no attribute 'port'"):
         argo.port  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(NotLoaded, match=r"^Ship.home is not loaded"):
+        argo.port_name  # noqa: B018 - a property that reads it
     assert not hasattr(argo, "home")
     argo.home = Port(id=7, name="Piraeus")  # type: ignore[call-arg]
     assert copy.copy(argo).home.name == "Piraeus"

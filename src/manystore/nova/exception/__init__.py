@@ -79,6 +79,7 @@ from .root import (
     TraceError,
 )
 from .storage import (
+    BlockDeviceMappingNotFound,
     ISCSITargetNotFoundForVolume,
     NoMoreTargets,
     SMBackendConfNotFound,
@@ -98,6 +99,7 @@ __all__ = [
     "AgentBuildNotFound",
     "ApiError",
     "AuthTokenNotFound",
+    "BlockDeviceMappingNotFound",
     "CertificateNotFound",
     "ComputeHostNotFound",
     "ConsoleNotFound",

@@ -11,7 +11,14 @@ class UserNotFound(NotFound):
     template = "user {user_id} could not be found"
 
 
-class AccessKeyNotFound(NotFound):
+class _SecretNotFound(NotFound):
+    """What was asked for by a secret: it is in no text and no detail."""
+
+    def __init__(self, message: str | None = None, **_: object) -> None:
+        super().__init__(message)
+
+
+class AccessKeyNotFound(_SecretNotFound):
     """No user with that access key."""
 
     template = "access key could not be found"
@@ -29,7 +36,7 @@ class ProjectQuotaNotFound(QuotaNotFound):
     template = "quota for project {project_id} could not be found"
 
 
-class AuthTokenNotFound(NotFound):
+class AuthTokenNotFound(_SecretNotFound):
     """No such token."""
 
     template = "auth token could not be found"

@@ -35,6 +35,12 @@ class SnapshotNotFound(NotFound):
     template = "snapshot {snapshot_id} could not be found"
 
 
+class BlockDeviceMappingNotFound(NotFound):
+    """No such device of an instance that the caller may see."""
+
+    template = "block device mapping {bdm_id} could not be found"
+
+
 class ISCSITargetNotFoundForVolume(NotFound):
     """The volume has no target."""
 

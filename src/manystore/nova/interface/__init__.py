@@ -7,11 +7,12 @@ All that says who may do what stands here. The repositories consult it at each c
 from __future__ import annotations
 
 from .compute import COMPUTE
-from .identity import IDENTITY
+from .identity import IDENTITY, IDENTITY_ADDED
 from .network import NETWORK
 from .storage import STORAGE
 
 OPERATIONS = (*COMPUTE, *NETWORK, *STORAGE, *IDENTITY)
+ADDED = IDENTITY_ADDED  # what 2011 did elsewhere, or not at all
 BY_FUNCTION = {operation.function: operation for operation in OPERATIONS}
 
-__all__ = ["BY_FUNCTION", "OPERATIONS"]
+__all__ = ["ADDED", "BY_FUNCTION", "OPERATIONS"]

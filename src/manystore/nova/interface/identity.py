@@ -36,17 +36,17 @@ IDENTITY = (
         op("get(project_id, resource)", USER, LIVE, project="project_id", to="get_by_project"),
         op("get_all_by_project(project_id)", USER, LIVE, project="project_id"),
         op("update(project_id, resource, limit)", ADMIN, LIVE, to="set_limit"),
-        op("destroy(project_id, resource)", ADMIN, LIVE),
+        op("destroy(project_id, resource)", ADMIN, LIVE, to="destroy_by_resource"),
         op("destroy_all_by_project(project_id)", ADMIN, LIVE),
     ),
     *entity(
         "user",
         op("get(id)", ADMIN, SWITCH),
-        op("get_by_uid(uid)", ADMIN, LIVE),
+        op("get_by_uid(uid)", ADMIN, SWITCH, to="get"),
         op("get_by_access_key(access_key)", ADMIN, SWITCH),
         op("create(values)", ADMIN, LIVE),
         op("delete(id)", ADMIN, SWITCH),
-        op("get_all()", ADMIN, SWITCH),
+        op("get_all()", ADMIN, SWITCH, to="find"),
         op("add_role(user_id, role)", ADMIN, SWITCH),
         op("remove_role(user_id, role)", ADMIN, ANY),
         op("get_roles(user_id)", ADMIN, SWITCH),
@@ -68,4 +68,15 @@ IDENTITY = (
         op("get_networks(project_id, associate=True)", USER, LIVE, project="project_id"),
         op("get_networks_v6(project_id)", USER, LIVE, project="project_id"),
     ),
+)
+
+IDENTITY_ADDED = entity(
+    "quota",
+    op("limits(project_id)", USER, LIVE, project="project_id"),
+    op("allowed_instances(project_id, requested, instance_type)", USER, LIVE, project="project_id"),
+    op("allowed_volumes(project_id, requested, size)", USER, LIVE, project="project_id"),
+    op("allowed_floating_ips(project_id, requested)", USER, LIVE, project="project_id"),
+    op("allowed(project_id, resource, requested)", USER, LIVE, project="project_id"),
+    op("reserve(project_id, amounts)", USER, LIVE, project="project_id"),
+    op("give_back(project_id, amounts)", ADMIN, LIVE),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..access import ADMIN, ANY, CHECKED, LIVE, OWN, SPLIT, SWITCH, USER
 from ..operation import ADDRESS, OR_NONE, RECORDS, entity, op
 
+_ALL = "all are asked for"
+
 NETWORK = (
     *entity(
         "floating_ip",
@@ -13,10 +15,10 @@ NETWORK = (
         op("create(values)", ADMIN, LIVE, gives=ADDRESS),
         op("count_by_project(project_id)", USER, LIVE, project="project_id"),
         op("deallocate(address)", USER, SWITCH, sees=CHECKED),
-        op("destroy(address)", USER, SWITCH, sees=CHECKED),
+        op("destroy(address)", ADMIN, SWITCH, to="destroy_by_address"),
         op("disassociate(address)", USER, SWITCH, sees=CHECKED),
         op("fixed_ip_associate(floating_address, fixed_address, host)", USER, SWITCH, sees=CHECKED),
-        op("get_all()", ADMIN, LIVE),
+        op("get_all()", ADMIN, LIVE, scan=_ALL),
         op("get_all_by_host(host)", ADMIN, LIVE),
         op("get_all_by_project(project_id)", USER, LIVE, project="project_id"),
         op("get_by_address(address)", USER, SWITCH, sees=CHECKED),
@@ -33,11 +35,11 @@ NETWORK = (
         op("disassociate(address)", USER, SWITCH, sees=CHECKED),
         op("disassociate_all_by_timeout(host, time)", ADMIN, ANY),
         op("get(id)", USER, SWITCH, sees=CHECKED),
-        op("get_all()", ADMIN, ANY),
+        op("get_all()", ADMIN, ANY, scan=_ALL),
         op("get_all_by_instance_host(host)", ADMIN, ANY),
         op("get_by_address(address)", USER, SWITCH, sees=CHECKED),
         op("get_by_instance(instance_id)", USER, LIVE, sees=OWN),
-        op("get_by_network_host(network_id, host)", USER, LIVE),
+        op("get_by_network_host(network_id, host)", USER, LIVE, sees=OWN),
         op("get_by_virtual_interface(vif_id)", USER, LIVE, sees=OWN),
         op("get_network(address)", ADMIN, SWITCH),
         op("update(address, values)", USER, SWITCH, sees=CHECKED, to="update_by_address"),
@@ -55,7 +57,7 @@ NETWORK = (
         op("get_by_network(network_id)", ADMIN, ANY),
         op("delete(vif_id)", USER, ANY, sees=OWN),
         op("delete_by_instance(instance_id)", USER, ANY, sees=OWN),
-        op("get_all()", USER, ANY, sees=OWN),
+        op("get_all()", USER, ANY, sees=OWN, scan=_ALL),
     ),
     *entity(
         "network",
@@ -87,7 +89,7 @@ NETWORK = (
     ),
     *entity(
         "security_group",
-        op("get_all()", USER, SWITCH, sees=OWN),
+        op("get_all()", USER, SWITCH, sees=OWN, scan=_ALL),
         op("get(security_group_id)", USER, SPLIT, sees=OWN),
         op("get_by_name(project_id, group_name)", USER, LIVE, project="project_id"),
         op("get_by_project(project_id)", USER, LIVE, project="project_id"),
@@ -95,7 +97,7 @@ NETWORK = (
         op("exists(project_id, group_name)", USER, LIVE, project="project_id", to="exists_named"),
         op("create(values)", USER, LIVE, sees=OWN),
         op("destroy(security_group_id)", USER, ANY, sees=OWN),
-        op("destroy_all()", ADMIN, ANY),
+        op("destroy_all()", ADMIN, ANY, scan=_ALL),
     ),
     *entity(
         "security_group_rule",

@@ -11,6 +11,9 @@ from ..options import filled, options
 from .network import FixedIp
 from .record import NovaRecord, is_live
 
+ACTIVE, STOPPED, SOFT_DELETED = "active", "stopped", "soft-delete"  # of vm_state, in Nova's words
+REBOOTING, DELETING = "rebooting", "deleting"  # of task_state
+
 if TYPE_CHECKING:
     from .instance_type import InstanceType
     from .security_group import SecurityGroup, SecurityGroupInstanceAssociation
@@ -92,6 +95,46 @@ class Instance(NovaRecord):
     def security_groups(self) -> list[SecurityGroup]:
         """Give the live groups that it is under, once security_group_links and their groups are loaded."""
         return [link.security_group for link in self.security_group_links if is_live(link.security_group)]
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether it runs."""
+        return self.vm_state == ACTIVE
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether it was stopped, to be started again."""
+        return self.vm_state == STOPPED
+
+    @property
+    def is_soft_deleted(self) -> bool:
+        """Tell whether its user deleted it and it waits to be reclaimed: the record itself is live."""
+        return self.vm_state == SOFT_DELETED
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether something is being done to it."""
+        return self.task_state is not None
+
+    @property
+    def is_going(self) -> bool:
+        """Tell whether it is being deleted, or is."""
+        return self.deleted or self.task_state == DELETING
+
+    @property
+    def fixed_addresses(self) -> list[str]:
+        """Give its addresses inside, once fixed_ips is loaded."""
+        return [ip.address for ip in self.fixed_ips if ip.address is not None]
+
+    @property
+    def floating_addresses(self) -> list[str]:
+        """Give its addresses outside, once fixed_ips and their floating_ips are loaded."""
+        return [ip.address for fixed in self.fixed_ips for ip in fixed.floating_ips if ip.address is not None]
+
+    @property
+    def metadata_by_key(self) -> dict[str, str | None]:
+        """Give what its user pinned to it, once metadata is loaded."""
+        return {item.key: item.value for item in self.metadata if item.key is not None}
 
 
 @model(collection="instance_metadata", soft_delete=True, uniques=[unique("instance_id", "key", among="live")])

@@ -24,6 +24,11 @@ class InstanceType(NovaRecord):
 
     extra_specs: list[InstanceTypeExtraSpec] = related("InstanceTypeExtraSpec.instance_type_id")
 
+    @property
+    def specs(self) -> dict[str, str | None]:
+        """Give what more it asks of its host, by key, once extra_specs is loaded."""
+        return {spec.key: spec.value for spec in self.extra_specs if spec.key is not None}
+
 
 @model(
     collection="instance_type_extra_specs", soft_delete=True, uniques=[unique("instance_type_id", "key", among="live")]

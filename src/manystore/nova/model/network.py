@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from manystore import field, index, model, ref, related, unique
 
+from ..ipv6 import to_global
 from .record import NovaRecord
 
 if TYPE_CHECKING:
@@ -50,6 +51,21 @@ class Network(NovaRecord):
     virtual_interfaces: list[VirtualInterface] = related("VirtualInterface.network_id")
     fixed_ips: list[FixedIp] = related("FixedIp.network_id")
 
+    @property
+    def is_free(self) -> bool:
+        """Tell whether a project may still take it."""
+        return self.project_id is None
+
+
+@model(collection="network_takings")
+class NetworkTaking(NovaRecord):
+    """That a project without a network took one, ours beside Nova's models.
+
+    A project may have many networks, and need not have a record. Two that take its first one at once meet here.
+    """
+
+    project_id: str = field(key=True, max_length=255)
+
 
 @model(collection="virtual_interfaces", indexes=[index("instance_id", "network_id")])
 class VirtualInterface(NovaRecord):
@@ -64,11 +80,18 @@ class VirtualInterface(NovaRecord):
     network: Network | None = related(network_id)
     fixed_ips: list[FixedIp] = related("FixedIp.virtual_interface_id")
 
+    @property
+    def fixed_ipv6(self) -> str | None:
+        """Give its IPv6 address, once its network is loaded; None where that has no IPv6 range."""
+        if self.network is None or self.network.cidr_v6 is None or self.address is None:
+            return None
+        return to_global(self.network.cidr_v6, self.address, None)
+
 
 @model(
     collection="fixed_ips",
     soft_delete=True,
-    indexes=[index("network_id", "reserved", "instance_id", name="pool"), index("network_id", "host"), index("host")],
+    indexes=[index("network_id", "instance_id", "reserved", name="pool"), index("network_id", "host"), index("host")],
 )
 class FixedIp(NovaRecord):
     """One address of a network.
@@ -93,6 +116,26 @@ class FixedIp(NovaRecord):
     instance: Instance | None = related(instance_id)
     floating_ips: list[FloatingIp] = related("FloatingIp.fixed_ip_id")
 
+    @property
+    def is_free(self) -> bool:
+        """Tell whether the pool may still give it away."""
+        return self.instance_id is None and self.host is None and not self.reserved
+
+    @property
+    def is_associated(self) -> bool:
+        """Tell whether it is an instance's."""
+        return self.instance_id is not None
+
+    @property
+    def is_in_use(self) -> bool:
+        """Tell whether it is on an interface."""
+        return bool(self.allocated) and self.virtual_interface_id is not None
+
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether its instance has given it up, but DHCP has not: what the sweep takes back after a while."""
+        return self.instance_id is not None and not self.allocated
+
 
 @model(collection="floating_ips", soft_delete=True, indexes=[index("project_id", "fixed_ip_id", name="pool")])
 class FloatingIp(NovaRecord):
@@ -106,3 +149,13 @@ class FloatingIp(NovaRecord):
     auto_assigned: bool = False
 
     fixed_ip: FixedIp | None = related(fixed_ip_id)
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether a project may still take it."""
+        return self.project_id is None and self.fixed_ip_id is None
+
+    @property
+    def is_associated(self) -> bool:
+        """Tell whether it leads to a fixed ip."""
+        return self.fixed_ip_id is not None

@@ -43,13 +43,21 @@ class Project(NovaRecord):
         """Give its users, once member_links and their users are loaded."""
         return [link.user for link in self.member_links if link.user is not None]
 
+    def has_member(self, user_id: str) -> bool:
+        """Tell whether a user is a member, once member_links is loaded."""
+        return any(link.user_id == user_id for link in self.member_links)
+
+    def has_manager(self, user_id: str) -> bool:
+        """Tell whether a user is its manager."""
+        return self.project_manager is not None and self.project_manager == user_id
+
 
 @model(collection="user_project_association")
 class UserProjectAssociation(NovaRecord):
     """That a user is a member of a project."""
 
-    user_id: str = ref(User.id, key=True, index=True)
-    project_id: str = ref(Project.id, key=True, index=True)
+    user_id: str = ref(User.id, key=True, on_delete="cascade", index=True)
+    project_id: str = ref(Project.id, key=True, on_delete="cascade", index=True)
 
     user: User | None = related(user_id)
     project: Project | None = related(project_id)
@@ -59,7 +67,7 @@ class UserProjectAssociation(NovaRecord):
 class UserRoleAssociation(NovaRecord):
     """A role that a user has everywhere."""
 
-    user_id: str = ref(User.id, key=True, index=True)
+    user_id: str = ref(User.id, key=True, on_delete="cascade", index=True)
     role: str = field(key=True, max_length=255)
 
     user: User | None = related(user_id)
@@ -69,8 +77,8 @@ class UserRoleAssociation(NovaRecord):
 class UserProjectRoleAssociation(NovaRecord):
     """A role that a user has in one project."""
 
-    user_id: str = field(key=True, max_length=255, index=True)
-    project_id: str = field(key=True, max_length=255, index=True)
+    user_id: str = ref(User.id, key=True, on_delete="cascade", index=True)
+    project_id: str = ref(Project.id, key=True, on_delete="cascade", index=True)
     role: str = field(key=True, max_length=255)
 
     user: User | None = related(user_id)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from manystore import field, index, model, ref, related
 
 from .record import NovaRecord
+
+DOWN_AFTER = timedelta(seconds=60)  # without a report a service counts as down, by Nova's default
 
 
 @model(
@@ -26,6 +30,11 @@ class Service(NovaRecord):
 
     compute_node: list[ComputeNode] = related("ComputeNode.service_id")
 
+    def is_up(self, now: datetime, within: timedelta = DOWN_AFTER) -> bool:
+        """Tell whether it has reported in lately."""
+        last = self.updated_at or self.created_at
+        return last is not None and now - last <= within
+
 
 @model(collection="compute_nodes", soft_delete=True, small=True)
 class ComputeNode(NovaRecord):
@@ -44,6 +53,25 @@ class ComputeNode(NovaRecord):
     cpu_info: str | None = None  # a JSON object as text, as the hypervisor's driver wrote it
 
     service: Service | None = related(service_id)
+
+    @property
+    def vcpus_free(self) -> int:
+        """Give the vcpus that no instance uses; negative when more are promised than there are."""
+        return (self.vcpus or 0) - (self.vcpus_used or 0)
+
+    @property
+    def memory_mb_free(self) -> int:
+        """Give the memory that no instance uses."""
+        return (self.memory_mb or 0) - (self.memory_mb_used or 0)
+
+    @property
+    def local_gb_free(self) -> int:
+        """Give the disk that no instance uses."""
+        return (self.local_gb or 0) - (self.local_gb_used or 0)
+
+    def has_room(self, vcpus: int, memory_mb: int) -> bool:
+        """Tell whether there is room for an instance."""
+        return vcpus <= self.vcpus_free and memory_mb <= self.memory_mb_free
 
 
 @model(collection="agent_builds", soft_delete=True, small=True, indexes=[index("hypervisor", "os", "architecture")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from .record import NovaRecord
 
 if TYPE_CHECKING:
     from .instance import Instance
+
+_SWAP_OR_EPHEMERAL = re.compile("swap|ephemeral(0|[1-9][0-9]*)")
 
 
 @model(collection="volumes", soft_delete=True)
@@ -50,6 +53,26 @@ class Volume(NovaRecord):
         return options.volume_name_template % self.id
 
     @property
+    def ec2_id(self) -> str:
+        """Give the name that users of the EC2 API know it by."""
+        return f"vol-{self.id:08x}"
+
+    @property
+    def is_available(self) -> bool:
+        """Tell whether it can be attached: it is made, and attached to nothing."""
+        return self.status == "available" and not self.is_attached
+
+    @property
+    def is_attached(self) -> bool:
+        """Tell whether an instance has it."""
+        return self.attach_status == "attached"
+
+    @property
+    def pinned(self) -> dict[str, str | None]:
+        """Give what is pinned to it as a mapping, once volume_metadata is loaded."""
+        return {item.key or "": item.value for item in self.volume_metadata}
+
+    @property
     def iscsi_target(self) -> IscsiTarget | None:
         """Give its target, once iscsi_targets is loaded."""
         return next(iter(self.iscsi_targets), None)
@@ -75,6 +98,11 @@ class VolumeType(NovaRecord):
     name: str | None = field(default=None, max_length=255, unique=True)
 
     extra_specs: list[VolumeTypeExtraSpec] = related("VolumeTypeExtraSpec.volume_type_id")
+
+    @property
+    def specs(self) -> dict[str, str | None]:
+        """Give its extra specs as a mapping, once they are loaded."""
+        return {spec.key or "": spec.value for spec in self.extra_specs}
 
 
 @model(collection="volume_type_extra_specs", soft_delete=True, uniques=[unique("volume_type_id", "key", among="live")])
@@ -109,6 +137,11 @@ class Snapshot(NovaRecord):
         return options.snapshot_name_template % self.id
 
     @property
+    def ec2_id(self) -> str:
+        """Give the name that users of the EC2 API know it by."""
+        return f"snap-{self.id:08x}"
+
+    @property
     def volume_name(self) -> str:
         """Give the name of its volume."""
         return options.volume_name_template % self.volume_id
@@ -129,11 +162,16 @@ class BlockDeviceMapping(NovaRecord):
     volume_id: int | None = ref(Volume.id, default=None)
     volume_size: int | None = None
     no_device: bool | None = None
-    connection_info: str | None = None
+    connection_info: str | None = field(default=None, repr=False)  # it may hold a password
 
     instance: Instance | None = related(instance_id)
     snapshot: Snapshot | None = related(snapshot_id)
     volume: Volume | None = related(volume_id)
+
+    @property
+    def is_swap_or_ephemeral(self) -> bool:
+        """Tell whether it stands for a disk that is made with the instance; an instance has one of each such name."""
+        return _SWAP_OR_EPHEMERAL.fullmatch(self.virtual_name or "") is not None
 
 
 @model(
@@ -151,3 +189,8 @@ class IscsiTarget(NovaRecord):
     volume_id: int | None = ref(Volume.id, default=None, on_delete="set_null", index=True)
 
     volume: Volume | None = related(volume_id)
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether no volume has it."""
+        return self.volume_id is None

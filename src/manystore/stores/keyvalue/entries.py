@@ -13,11 +13,12 @@ from ...schema.catalog import Catalog
 from ...schema.encoding import NONE, Encode, check_entries, descending, encoder
 from ...schema.schema import Collection, Index, Reference, Unique
 from .layout import GAP, claims_space, column_of, entries_space, records_space, reference_tail, references_space
-from .protocol import Put
+from .protocol import Key, Put
 
 Raw: TypeAlias = dict[str, Any]  # a record as its JSON says it
 Watched: TypeAlias = tuple[Any, ...]  # the values of an upkeep's columns, in their order
 Texts: TypeAlias = list[str]  # the name of a record, the gap, and its watched values as ordered text
+Moves: TypeAlias = tuple[list[Key], list[Put]]  # the entries that go, and those that come in their places
 _FIRST = 2  # the place of the first column's text; the key's name and the gap come before
 
 
@@ -49,6 +50,11 @@ class Claim:
         self.space = space
         self._live = live
         self._places = tuple(places)
+
+    @property
+    def places(self) -> Sequence[int]:
+        """Give the places of all the texts that it is made of."""
+        return self._places if self._live is None else (self._live, *self._places)
 
     def name(self, texts: Sequence[str]) -> str | None:
         """Give the name of a record's claim; None when it has none."""
@@ -84,34 +90,65 @@ class Upkeep:
         self.space = records_space(collection.name)
         self.key_encoders = tuple(encoder(collection.field(name).kind) for name in collection.key)
         self._columns = _Columns()
-        self.entries = self._make_entries(catalog)
+        parts = self._parts(catalog)
+        self.entries = self._make_entries(parts)
         self.claims = self._claims(catalog)
         self.pointers = [self._pointer(r) for r in collection.references]
         self.columns = tuple(self._columns.names)
         self.texts = self._make_texts(self._columns.encoders)
+        self.moves = self._make_moves(parts)
         self._check = check_entries(collection)
 
     def _place(self, name: str, *, is_descending: bool = False) -> int:
         field = self.collection.field(name)
         return self._columns.place(field.column, encoder(field.kind), is_descending=is_descending)
 
-    def _make_entries(self, catalog: Catalog) -> Callable[[Texts], list[Put]]:
-        """Make entries(texts): those of a record, one an index, in the same order for every record."""
-        names, entries = dict[str, Any](), list[str]()
-        for number, index in enumerate(_indexes(self.collection, catalog)):
-            names[f"s{number}"] = entries_space(self.collection.name, index)
+    def _parts(self, catalog: Catalog) -> list[tuple[str, list[int]]]:
+        """List the indexes to keep up: the space of each, and the places of its texts."""
+        parts: list[tuple[str, list[int]]] = []
+        for index in _indexes(self.collection, catalog):
             pairs = zip(index.fields, index.descending, strict=True)
             places = [self._place(name, is_descending=flag) for name, flag in pairs]
+            parts.append((entries_space(self.collection.name, index), places))
+        return parts
+
+    @staticmethod
+    def _make_entries(parts: Sequence[tuple[str, Sequence[int]]]) -> Callable[[Texts], list[Put]]:
+        """Make entries(texts): those of a record, one an index, in the same order for every record."""
+        names, entries = dict[str, Any](), list[str]()
+        for number, (space, places) in enumerate(parts):
+            names[f"s{number}"] = space
             text = "".join(f"{{t[{place}]}}" for place in (*places, 1, 0))
             entries.append(f"(s{number}, f'{text}', b'')")
-        return _compiled(f"lambda t: [{', '.join(entries)}]", names)
+        return _compiled(f"def made(t): return [{', '.join(entries)}]", names)
 
     @staticmethod
     def _make_texts(encoders: Sequence[Encode]) -> Callable[[Watched, str], Texts]:
         """Make texts(watched, name): the texts of a record; name: of the record."""
         names: dict[str, Any] = {f"e{place}": encode for place, encode in enumerate(encoders)}
         texts = ["name", repr(GAP), *(f"e{place}(w[{place}])" for place in range(len(encoders)))]
-        return _compiled(f"lambda w, name: [{', '.join(texts)}]", names)
+        return _compiled(f"def made(w, name): return [{', '.join(texts)}]", names)
+
+    def _make_moves(
+        self, parts: Sequence[tuple[str, Sequence[int]]]
+    ) -> Callable[[Watched, Watched, str], Moves | None]:
+        """Make moves(was, will, name): of the entries, when neither a claim nor a reference moves; else it gives None.
+
+        Only values that changed, and those beside them in an index, are written as text.
+        """
+        names: dict[str, Any] = {f"e{place}": encode for place, encode in enumerate(self._columns.encoders)}
+        body = ["def made(was, will, name):", " gone, come = [], []"]
+        held = {place for claim in self.claims for place in claim.places} | {p.place for p in self.pointers}
+        for place in sorted(at - _FIRST for at in held):
+            old, new = f"was[{place}]", f"will[{place}]"
+            body.append(f" if {old} != {new} and e{place}({old}) != e{place}({new}): return None")
+        for number, (space, places) in enumerate(parts):
+            names[f"s{number}"], at = space, [place - _FIRST for place in places]
+            old, new = ("".join(f"{{e{p}({side}[{p}])}}" for p in at) + GAP + "{name}" for side in ("was", "will"))
+            body.append(f" if {' or '.join(f'was[{p}] != will[{p}]' for p in at)}:")
+            body.append(f"  old, new = f'{old}', f'{new}'")
+            body.append(f"  if old != new: gone.append((s{number}, old)); come.append((s{number}, new, b''))")
+        return _compiled("\n".join([*body, " return gone, come"]), names)
 
     def _claims(self, catalog: Catalog) -> list[Claim]:
         made: list[Claim] = []
@@ -145,7 +182,8 @@ class Upkeep:
 
 def _compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
     """Compile a generated function, in half the time of a loop; its source holds places only, never a name."""
-    made: Callable[..., Any] = eval(compile(source, "<manystore entries>", "eval"), names)
+    exec(compile(source, "<manystore entries>", "exec"), names)
+    made: Callable[..., Any] = names["made"]
     return made
 
 

@@ -59,14 +59,8 @@ class Shape:
         watched = [places.get(column, 0) for column in upkeep.columns]
         self._of_values: Callable[[Any], Watched] = _several(itemgetter, watched)
         self._of_twin: Callable[[Any], Watched] = _several(attrgetter, [names[place + len(_HEAD)] for place in watched])
-        self._key_places = collection.key_positions
-        self._key_place = self._key_places[0] if len(self._key_places) == 1 else None
-
-    def name(self, values: Sequence[Any]) -> str:
+        self.name: Callable[[Sequence[Any]], str] = _namer(upkeep, collection.key_positions)
         """Give the name of the record with these bound values."""
-        if self._key_place is not None:
-            return self.upkeep.key_encoders[0](values[self._key_place])
-        return self.upkeep.key_text([values[place] for place in self._key_places])
 
     def inserted(self, values: Sequence[Any], token: str) -> tuple[bytes, Watched]:
         """Make a new record: its JSON, and its watched values."""
@@ -125,6 +119,13 @@ class Keeper:
         if made is None:
             made = self._shapes[id(collection)] = Shape(collection, self.upkeep(collection.name))
         return made
+
+
+def _namer(upkeep: Upkeep, places: Sequence[int]) -> Callable[[Sequence[Any]], str]:
+    if len(places) == 1:
+        (encode,), place = upkeep.key_encoders, places[0]
+        return lambda values: encode(values[place])
+    return lambda values: upkeep.key_text([values[place] for place in places])
 
 
 def _several(getter: Callable[..., Any], wanted: Sequence[Any]) -> Callable[[Any], Watched]:

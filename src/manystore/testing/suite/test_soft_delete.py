@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from manystore import Conflict, Duplicate, Exhausted, NotFound, UsageError, col, count, everything, sum_
-from manystore.testing.models import Author, Book, Cloud, Library, Server
-from manystore.testing.provision import Clock
+from manystore import Conflict, Duplicate, Exhausted, NotFound, TooLarge, UsageError, col, count, everything, sum_
+from manystore.testing.models import Author, Book, Cloud, Host, Library, Server
+from manystore.testing.provision import Clock, Place
 
 
 @pytest.fixture
@@ -217,3 +217,23 @@ def test_changes_go_to_the_live_whatever_the_view_sees(servers: Cloud) -> None:
     with pytest.raises(NotFound):
         view.server.update("1", col(Server.vcpus).to(9))
     assert view.server.update_where(everything(), changes=[col(Server.vcpus).to(9)], scan=True) == 2
+
+
+# --- what a soft delete takes of a step ------------------------------------------------------------------------------
+
+
+def test_a_step_counts_what_moves_only(place: Place) -> None:
+    """A soft delete gives up the claims among the live; the other entries stay, and do not count."""
+    place.url += ("&" if "?" in place.url else "?") + "max_operations=40"
+    cloud = place.connect(Cloud)
+    cloud.host.create(Host(name="h"))
+    for n in range(11):
+        cloud.server.create(Server(id=str(n), project="p", hostname=f"h{n}", serial=n, host="h"))
+    with cloud.transaction() as tx:
+        assert tx.server.delete_where(col(Server.id) < "8", scan=True) == 9  # 0 to 7, and 10
+    assert [server.id for server in cloud.server.find(scan=True)] == ["8", "9"]
+    with pytest.raises(TooLarge), cloud.transaction() as tx:
+        for server in tx.server.find(deleted="only", scan=True):
+            server.deleted, server.serial, server.host = False, None, None
+            tx.server.save(server)
+    assert cloud.server.count(deleted="only", scan=True) == 9
