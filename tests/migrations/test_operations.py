@@ -73,6 +73,7 @@ BIKE = Collection(
 SCHEMA = Schema((BIKE, SHOP))
 NEW = Collection("wheel", "Wheel", (Field("id", "id", "int"), Field("bike", "bike", "int")), ("id",))
 ROWS = Collection("limit", "Limit", (Field("shop", "shop", "str"), Field("of", "of", "str")), ("shop", "of"))
+GEARS = Field("gears", "gears", "int")
 SIDE, UP, FELT, CLOSED = Manner
 
 
@@ -283,6 +284,16 @@ def test_what_the_base_cannot_hold_is_pinned() -> None:
     assert str(pinned.value) == (
         "Bike.number: programs of the older schema could not read it: 11 characters; at most 10"
     )
+
+
+def test_the_sweep_lifts_a_record_with_what_nobody_knows_and_sql_lowers_it() -> None:
+    operations = [RenameField("bike", "charge", "power"), DropField("bike", "shop"), AddField("bike", GEARS, default=3)]
+    pin = Window.of(SCHEMA, operations).pins["bike"]
+    lifted = pin.lift({**BEFORE, "unknown": 1})
+    assert (lifted["power"], lifted["gears"], lifted["unknown"]) == (5, 3, 1)
+    assert not {"charge", "shop"} & set(lifted)
+    assert pin.absent == {"gears": 3}
+    assert pin.lower(lifted) == {**BEFORE, "shop": None}
 
 
 def test_what_is_no_lens() -> None:

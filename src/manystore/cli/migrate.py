@@ -13,9 +13,12 @@ import click
 from ..api.database import Database, models_of
 from ..errors import UsageError
 from ..migrations.folder import Folder
+from ..migrations.history import History
 from ..migrations.making import check, make, merge
+from ..migrations.migration import Migration
 from ..migrations.squash import functions_of, squashed, stretch
 from ..migrations.wanted import Wanted
+from ..migrations.window import Window
 from ..migrations.writer import text_of
 
 # What a reader of a manual of migrations looks for; none of it is built.
@@ -132,15 +135,9 @@ def history_command(folder: Path | None, *, is_long: bool) -> None:
     place = _folder(folder, _settings())
     history, pins = place.history(), place.pins()
     for migration in history.migrations:
-        if unfilled := any(operation.unfilled() for operation in migration.operations):
-            manner, window = "to be filled in", None
-        else:
-            parents = history.line(migration.name)[:-1]
-            before = history.window(None, parents[-1].name).head if parents else history.window(None).base
-            window = migration.window(before)
-            manner = window.manner.text
-        del unfilled
-        marks = [manner] + ["released"] * (migration.name in pins)
+        window = _window(history, migration)
+        marks = ["to be filled in" if window is None else window.manner.text]
+        marks += ["released"] * (migration.name in pins)
         marks += ["one way"] * (window is not None and window.inverse() is None)
         click.echo(f"{migration.name}  [{'; '.join(marks)}]")
         if not is_long:
@@ -150,6 +147,13 @@ def history_command(folder: Path | None, *, is_long: bool) -> None:
             click.echo(f"    {operation.title()}  [{how}]")
         for lost in () if window is None else window.lost:
             click.echo(f"    loses {lost}")
+
+
+def _window(history: History, migration: Migration) -> Window | None:
+    """Give the way that a migration leads; None when a place in it is still to be filled in."""
+    if any(operation.unfilled() for operation in migration.operations):
+        return None
+    return migration.window(history.before(migration))
 
 
 @migrate.command("merge")

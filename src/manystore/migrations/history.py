@@ -77,10 +77,11 @@ class History(msgspec.Struct, frozen=True, dict=True):
 
     def schema(self, name: str | None = None) -> Schema:
         """Replay to the schema after a migration, or after all of them."""
-        schema = Schema(())
-        for migration in self.migrations if name is None else self.line(name):
-            schema = migration.apply(schema)
-        return schema
+        return _end(Schema(()), self.migrations if name is None else self.line(name))
+
+    def before(self, migration: Migration) -> Schema:
+        """Replay to the schema that a migration is applied to."""
+        return _end(Schema(()), self.line(migration.name)[:-1])
 
     def window(self, base: str | None, head: str | None = None, secret: bytes = b"") -> Window:
         """Give the way from the schema after one migration (None: from nothing) to that after another (None: the end).

@@ -47,9 +47,7 @@ def stretch(history: History, first: str, last: str) -> tuple[Migration, ...]:
 def squashed(history: History, first: str, last: str, name: str | None = None) -> Migration:
     """Give the one migration that replaces a stretch; raise MigrationRefused when there is none."""
     found = stretch(history, first, last)
-    before = Schema(())
-    for migration in history.line(found[0].name)[:-1]:
-        before = migration.apply(before)
+    before = history.before(found[0])
     replaces = tuple(old for m in found for old in (*m.replaces, m.name))
     operations = folded(before, [o for m in found for o in m.operations])
     made = Migration(name or f"{found[0].name}_to_{found[-1].name[:4]}", operations, found[0].after, replaces)
