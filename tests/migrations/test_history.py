@@ -54,6 +54,9 @@ def test_replay_to_each_point() -> None:
     assert window.base == there.schema("0001")
     assert [step.operation for step in window.steps] == [GEARS, BELL]
     assert there.window(None).base == Schema(())
+    assert there.before(there.migrations[-1]) == there.schema("0002")
+    with pytest.raises(MigrationRefused, match="0003 is not on the way to 0002, which 0003_bell does not lead to"):
+        there.window("0003", "0002")
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,10 @@ def test_what_does_not_fit_is_refused(operation: Operation, text: str) -> None:
 
 
 def test_places_to_fill_in_are_found() -> None:
+    with pytest.raises(
+        MigrationRefused, match="change type of bike.shop to int: fill in otherwise".replace(".", r"\.")
+    ):
+        assert up(ChangeType("bike", Field("shop", "shop", "int", optional=True), FILL_IN))
     assert ChangeType("bike", Field("shop", "shop", "int"), FILL_IN, up=FILL_IN).unfilled() == ("otherwise", "up")
     assert Fill("bike", "shop", "x").unfilled() == ()
 

@@ -61,6 +61,8 @@ class ChangeType(Operation, frozen=True):
         old = find_field(before, self.collection, self.field.name)
         wider = not old.optional and self.field.optional
         first = (ChangeNullability(self.collection, old.name, optional=False),) if wider else ()
+        if wider and msgspec.structs.replace(self.field, optional=False) == old:
+            return first
         otherwise = None if old.optional else STOP
         return (*first, ChangeType(self.collection, old, otherwise, self.down, self.up))
 

@@ -91,7 +91,7 @@ class History(msgspec.Struct, frozen=True, dict=True):
         before = () if base is None else self.line(base)
         whole = self.migrations if head is None else self.line(head)
         if missing := [m.name for m in before if m not in whole]:
-            refuse(f"{base} is not on the way to {head or 'the end'}: {missing[0]} is on none of both")
+            refuse(f"{base} is not on the way to {head or 'the end'}, which {missing[0]} does not lead to")
         operations: list[Operation] = [o for m in whole if m not in before for o in m.operations]
         start = Schema(()) if base is None else self.schema(base)
         return Window.of(start, operations, secret)

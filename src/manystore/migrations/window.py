@@ -55,7 +55,11 @@ class Window(msgspec.Struct, frozen=True, dict=True):
         """Give a pin for each collection of the head whose records have a base shape, by its name in the head.
 
         One that did not change has no lenses. Those that are new, or rewritten as a whole, are not among them.
+        Refuses a window in which a place is still to be filled in.
         """
+        if (open_step := next((step for step in self.steps if step.operation.unfilled()), None)) is not None:
+            places = ", ".join(open_step.operation.unfilled())
+            raise MigrationRefused(f"{open_step.operation.title()}: fill in {places}")
         ways = {name: (name, list[Lens]()) for name in (c.name for c in self.base.collections)}
         for step in self.steps:
             operation, name = step.operation, _collection(step.operation)
