@@ -142,6 +142,7 @@ CASES = [
     Case(MergeFields("bike", ("shop", "state"), Field("both", "both", "str"), joined, halves), UP),
     Case(Translate("bike", "shop", Field("shop_id", "shop_id", "int", optional=True), "shop", "name", "id", None),
          CLOSED, "values of Bike.shop that no shop.name has"),
+    Case(Translate("bike", "shop", Field("x", "x", "int", optional=True), "shop", "name", "id", None, keeps=True), CLOSED),
     Case(Spread("bike", ROWS, lambda _: []), CLOSED, "what up leaves out of Bike, and the keys that it had", True),
     Case(Spread("bike", ROWS, lambda _: [], keeps=True), CLOSED),
     Case(Spread("bike", ROWS, lambda _: [], lambda _: {}, ("shop",)), CLOSED,

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from ..errors import ValueRefused
 from ..schema.schema import Collection, Field, Schema
+from .field_operation import DropField
 from .lens import Record
 from .operation import STOP, Manner, Operation, absent, changed, find, find_field, held, refuse, replaced
 from .primitive import refusal
@@ -22,7 +23,8 @@ class Translate(Operation, frozen=True):
     """Replace a field by another whose value stands in a record of another model: a name by an id, say.
 
     The record is the one of the collection `through` whose field `match` equals the old value; its field `take` is the
-    new one. Of several, the lowest key counts. otherwise: the value when there is none, or STOP.
+    new one. Of several, the lowest key counts. otherwise: the value when there is none, or STOP. keeps: the old field
+    stays as well, and the new one comes at the end.
     """
 
     collection: str
@@ -32,6 +34,7 @@ class Translate(Operation, frozen=True):
     match: str
     take: str
     otherwise: Any = STOP
+    keeps: bool = False
 
     def apply(self, before: Schema) -> Schema:
         """Replace it, in its place."""
@@ -42,31 +45,32 @@ class Translate(Operation, frozen=True):
             refuse(f"{where}: is {old.kind}, but {self.through}.{self.match} is {match.kind}")
         if take.kind != self.into.kind:
             refuse(f"{self.collection}.{into.name}: is {into.kind}, but {self.through}.{self.take} is {take.kind}")
-        used = [*there.key, *(n for i in there.indexes for n in i.fields)]
-        used += [n for u in there.uniques for n in u.fields]
-        if self.field in (*used, there.live, there.scope, *(r.field for r in there.references)):
+        if not self.keeps and _is_used(there, self.field):
             refuse(f"{where}: is used by a key, index, unique, reference, scope or soft deletion")
         if self.otherwise is not STOP and (reason := refusal(self.into, self.otherwise)):
             refuse(f"{where}: otherwise= is refused: {reason}")
-        if self.into.name != old.name:
-            absent(there.fields, self.into.name, self.collection)
-        if any(f.column.lower() == self.into.column.lower() for f in there.fields if f is not old):
-            refuse(f"{self.collection}.{self.into.name}: there is a column {self.into.column} already")
-        return replaced(before, changed(there, fields=tuple(self.into if f is old else f for f in there.fields)))
+        rest = there.fields if self.keeps else tuple(f for f in there.fields if f is not old)
+        absent(rest, into.name, self.collection)
+        if any(f.column.lower() == into.column.lower() for f in rest):
+            refuse(f"{self.collection}.{into.name}: there is a column {into.column} already")
+        fields = (*rest, into) if self.keeps else tuple(into if f is old else f for f in there.fields)
+        return replaced(before, changed(there, fields=fields))
 
     def manner(self, before: Schema) -> Manner:
         """The answer changes when the other record does."""
         return Manner.CLOSED
 
-    def inverse(self, before: Schema) -> tuple[Operation, ...]:
-        """Translate back."""
+    def inverse(self, before: Schema) -> tuple[Operation, ...] | None:
+        """Translate back; of a field that was kept, drop the new one, if None can stand for it."""
+        if self.keeps:
+            return (DropField(self.collection, self.into.name),) if self.into.optional else None
         old = find_field(before, self.collection, self.field)
         otherwise = None if old.optional else STOP
         return (Translate(self.collection, self.into.name, old, self.through, self.take, self.match, otherwise),)
 
     def lost(self, before: Schema) -> str:
         """Say which values are."""
-        if self.otherwise is STOP:
+        if self.otherwise is STOP or self.keeps:
             return ""
         return f"values of {find(before, self.collection).model}.{self.field} that no {self.through}.{self.match} has"
 
@@ -82,10 +86,8 @@ class Translate(Operation, frozen=True):
             raise ValueRefused(there.model, self.field, f"no {self.through}.{self.match} has its value")
         else:
             new = self.otherwise
-        return {
-            self.into.name if name == self.field else name: new if name == self.field else given
-            for name, given in record.items()
-        }
+        rest = dict(record) if self.keeps else {name: given for name, given in record.items() if name != self.field}
+        return {**rest, self.into.name: new}
 
     def title(self) -> str:
         """Say what it does."""
@@ -253,6 +255,11 @@ class Precondition(Operation, frozen=True):
     def title(self) -> str:
         """Say what it asks."""
         return f"make sure of {self.collection}: {self.says}"
+
+
+def _is_used(there: Collection, field: str) -> bool:
+    used = [*there.key, *(n for i in there.indexes for n in i.fields), *(n for u in there.uniques for n in u.fields)]
+    return field in (*used, there.live, there.scope, *(r.field for r in there.references))
 
 
 def _reshaped(before: Schema, collection: str, into: Collection, *, keeps: bool) -> Schema:
