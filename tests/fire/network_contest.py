@@ -11,9 +11,11 @@ from manystore.nova.exception import (
     FixedIpAlreadyInUse,
     NoMoreFixedIps,
     NoMoreFloatingIps,
+    SecurityGroupNotFound,
     VirtualInterfaceCreateException,
 )
 from manystore.nova.model.network import FixedIp, Network, VirtualInterface
+from manystore.nova.model.security_group import SecurityGroupRule
 from manystore.testing.crew import Seat
 from manystore.testing.provision import Place
 
@@ -148,4 +150,40 @@ def plug(seat: Seat, address: Address, network: int, macs: list[str]) -> list[st
 
             seat.meet()
             outcomes.append(outcome(create, VirtualInterfaceCreateException))
+    return outcomes
+
+
+def give_up_or_lead(seat: Seat, address: Address, ips: list[str]) -> list[str]:
+    """Of each floating address, half of the seats deallocate it while the others let it lead to their fixed ips."""
+    outcomes: list[str] = []
+    with address.connect() as db:
+        for ip in ips:
+
+            def act(ip: str = ip) -> None:
+                if seat.number % 2:
+                    db.floating_ip.fixed_ip_associate(ip, f"10.0.1.{seat.number}", f"host-{seat.number}")
+                else:
+                    db.floating_ip.deallocate(ip)
+
+            seat.meet()
+            outcomes.append(outcome(act))
+    return outcomes
+
+
+def destroy_or_join(seat: Seat, address: Address, groups: list[int], parent: int, instances: list[int]) -> list[str]:
+    """The first seat destroys each group, while others put instances under it and make rules that let it in."""
+    outcomes: list[str] = []
+    with address.connect() as db:
+        for group in groups:
+
+            def act(group: int = group) -> None:
+                if seat.number == 0:
+                    db.security_group.destroy(group)
+                elif seat.number == 1:
+                    db.security_group_rule.create(SecurityGroupRule(parent_group_id=parent, group_id=group))
+                else:
+                    db.instance.add_security_group(instances[seat.number], group)
+
+            seat.meet()
+            outcomes.append(outcome(act, SecurityGroupNotFound))
     return outcomes

@@ -16,8 +16,9 @@ import pytest
 from manystore import OutcomeUnknown, col
 from manystore.testing import provision
 from manystore.testing.crew import Crew, Shift
+from manystore.testing.fault import Fault, Stage
 from manystore.testing.linearizability import Operation, Read, explanation
-from manystore.testing.network import Fault, Proxy, Stage
+from manystore.testing.network import Proxy
 from manystore.testing.provision import Place
 
 from . import register

@@ -8,9 +8,14 @@ import pytest
 
 from manystore import col
 from manystore.nova.database import Nova
-from manystore.nova.exception import NoMoreFixedIps, NoMoreFloatingIps
+from manystore.nova.exception import NoMoreFixedIps, NoMoreFloatingIps, SecurityGroupNotFound
 from manystore.nova.model.instance import Instance
 from manystore.nova.model.network import FixedIp, FloatingIp, Network, VirtualInterface
+from manystore.nova.model.security_group import (
+    SecurityGroup,
+    SecurityGroupInstanceAssociation,
+    SecurityGroupRule,
+)
 from manystore.testing.crew import Crew
 from manystore.testing.provision import Place
 
@@ -96,6 +101,39 @@ def test_each_floating_address_is_given_once(nova: Nova, place: Place, crew: Cre
         assert sorted(ip.address or "" for ip in found) == sorted(each)
     with pytest.raises(NoMoreFloatingIps):
         nova.floating_ip.allocate_address("project-0")
+
+
+@ROUNDS
+def test_giving_an_address_up_and_letting_it_lead_undo_nothing_of_each_other(
+    nova: Nova, place: Place, crew: Crew, rounds: int
+) -> None:
+    """They change the host both: the last of those who were at it says which; what only one changes stands."""
+    fixed = {n: nova.fixed_ip.create(FixedIp(address=f"10.0.1.{n}")).id for n in range(1, crew.size, 2)}
+    pool = [f"192.0.2.{number}" for number in range(rounds)]
+    nova.floating_ip.create_all([FloatingIp(address=ip, project_id="p", auto_assigned=True) for ip in pool])
+    outcomes = crew.run(contest.give_up_or_lead, Address.of(place), pool)
+    assert outcomes == [["done"] * rounds] * crew.size
+    for ip in pool:
+        found = nova.floating_ip.get_by_address(ip, load=())
+        assert (found.project_id, found.auto_assigned) == (None, False)
+        assert found.fixed_ip_id in fixed.values()
+        assert found.host is None or fixed[int(found.host[-1])] == found.fixed_ip_id
+
+
+@ROUNDS
+def test_nothing_is_left_of_a_group_that_others_add_to(
+    nova: Nova, place: Place, crew: Crew, instances: list[int], rounds: int
+) -> None:
+    parent = nova.security_group.create(SecurityGroup(name="parent")).id
+    groups = [made.id for made in nova.security_group.create_all([SecurityGroup() for _ in range(rounds)])]
+    destroyed, *added = crew.run(contest.destroy_or_join, Address.of(place), groups, parent, instances)
+    assert destroyed == ["done"] * rounds
+    assert {told for each in added for told in each} <= {"done", SecurityGroupNotFound.__name__}
+    for group in groups:
+        assert nova.security_group.get(group, deleted="only", load=()).deleted_at is not None
+        assert nova.security_group_rule.find(col(SecurityGroupRule.group_id) == group) == []
+        links = nova.security_group_instance_association
+        assert links.find(col(SecurityGroupInstanceAssociation.security_group_id) == group) == []
 
 
 @ROUNDS

@@ -11,14 +11,14 @@ import psycopg
 import pymysql
 import pytest
 
-from manystore.nova.replay import replay
+from manystore.nova.replay import Result, replay
 from manystore.store.url import parse_url
 from manystore.testing.provision import server_url
 from manystore.testing.removal import REMOVALS, host_of
 
 from .conftest import SERVERS, SIZE, stores
 
-ROWS = 200
+ROWS, FULL_ROWS = 200, 60
 pytestmark = pytest.mark.slow
 
 
@@ -70,7 +70,20 @@ def url(kind: str, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("rows", [ROWS, pytest.param(2_000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("kind", stores("sqlite", *SERVERS))
 def test_four_workers(url: str, rows: int) -> None:
-    result = replay(url, limit=rows, workers=SIZE)
+    check(replay(url, limit=rows, workers=SIZE), rows)
+
+
+@pytest.mark.parametrize("rows", [FULL_ROWS, pytest.param(2_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kind", stores("sqlite", *SERVERS))
+def test_four_workers_with_volumes_and_floating_ips(url: str, rows: int) -> None:
+    """Few targets and addresses: the workers take the last ones from each other."""
+    result = replay(url, limit=rows, workers=SIZE, profile="full")
+    check(result, rows)
+    assert min(result.volumes, result.floating_ips) > 0
+    assert result.refused_floating_pool + result.refused_target > 0
+
+
+def check(result: Result, rows: int) -> None:
     assert result.audit.problems == ()
     assert result.booted + result.refused_quota + result.refused_room == rows
     assert result.booted == result.running + result.deleted

@@ -11,6 +11,7 @@ from manystore import ManystoreError
 from manystore.nova.access import ADMIN, ALL, ANYONE
 from manystore.nova.compat.call import Call
 from manystore.nova.compat.record import Record
+from manystore.nova.compat.views import Views
 from manystore.nova.context import RequestContext, get_admin_context
 from manystore.nova.database import Nova
 from manystore.nova.exception import AdminRequired, NotAuthorized, NotFound
@@ -40,7 +41,7 @@ def everything(db: Nova) -> dict[str, list[dict[str, Any]]]:
 
 
 def call(db: Nova, sample: Sample, operation: Operation, context: RequestContext) -> Any:
-    return Call(operation, lambda: db)(context, *sample.arguments(operation))
+    return Call(operation, Views(db).of)(context, *sample.arguments(operation))
 
 
 def outcome(db: Nova, sample: Sample, operation: Operation, context: RequestContext) -> Any:

@@ -176,3 +176,28 @@ def test_the_providers_rules(db: Nova):
     assert [found.id for found in deleted.find()] == [made.id]
     with pytest.raises(AdminRequired):
         db.for_context(MINE).provider_fw_rule.find(col(ProviderFirewallRule.cidr) == "10.0.0.0/8")
+
+
+def test_a_group_goes_with_any_number_of_members(db: Nova):
+    """In one step, or in several where one cannot hold all that changes."""
+    made, parent = group(db, "blue"), group(db, "blue", "web")
+    rule(db, parent, made)
+    for _ in range(4):
+        for instance in db.instance.create_all([Instance() for _ in range(25)]):
+            join(db, instance, made)
+    db.security_group.destroy(made.id)
+    assert db.security_group_instance_association.find(scan=True) == []
+    assert db.security_group_rule.find(scan=True) == []
+    before = db.security_group.get(made.id, deleted="only")
+    db.security_group.destroy(made.id)  # again does nothing
+    assert db.security_group.get(made.id, deleted="only") == before
+
+
+def test_a_rule_lets_in_a_group_that_is_there(db: Nova):
+    parent, gone = group(db, "blue"), group(db, "red")
+    db.security_group.destroy(gone.id)
+    for asking in (db, db.for_context(MINE)):
+        with pytest.raises(SecurityGroupNotFound, match=f"security group {gone.id} not found"):
+            rule(asking, parent, gone)
+    other = group(db, "red")
+    assert rule(db.for_context(MINE), parent, other).group_id == other.id

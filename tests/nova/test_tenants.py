@@ -18,7 +18,7 @@ from manystore.nova.model.instance import Instance, InstanceMetadataItem
 from manystore.nova.model.network import FixedIp, FloatingIp, Network, VirtualInterface
 from manystore.nova.model.project import Certificate, KeyPair
 from manystore.nova.model.quota import Quota
-from manystore.nova.model.volume import BlockDeviceMapping, Snapshot, Volume
+from manystore.nova.model.volume import BlockDeviceMapping, Volume
 from manystore.nova.repository.instance import NAMING
 
 MOVED = col(Instance.project_id).to("pb")
@@ -180,7 +180,9 @@ def test_what_belongs_to_one_instance_cannot_be_moved_to_anothers(tenants: Tenan
         with pytest.raises(NotAuthorized):
             repository.update(key, change)
     with pytest.raises(NotAuthorized):
-        a.snapshot.create(Snapshot(volume_id=other.id))
+        a.block_device_mapping.update_or_create(
+            BlockDeviceMapping(instance_id=mine, device_name="y", volume_id=other.id)
+        )
     volume.instance_id = theirs
     with pytest.raises(NotAuthorized):
         a.volume.save(volume)

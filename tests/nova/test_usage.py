@@ -61,9 +61,11 @@ def test_the_command_lists_who_may_call_what_and_how_it_reads() -> None:
     result = CliRunner().invoke(main, ["nova", "api", "--entity", "instance"])
     assert result.exit_code == 0
     assert "get_all_by_host(host)  [admin; deleted: switch]" in result.output
+    assert "create(record)  [user, own records; deleted: live]" in result.output
+    assert "add_security_group(instance_id, security_group_id)" in result.output
     assert "instances: index by_host: host" in result.output
     number = sum(operation.entity == "instance" for operation in OPERATIONS)
-    assert f"{number} operations of 1 entities" in result.output
+    assert f"{number} operations; entities: 1\n" in result.output
 
 
 def test_the_listing_as_json_names_each_store(tmp_path: Path) -> None:
@@ -75,6 +77,29 @@ def test_the_listing_as_json_names_each_store(tmp_path: Path) -> None:
     found = next(row for row in rows if row["function"] == "quota_get_all_by_project")
     assert found["own_arguments"] == ["project_id"]
     assert found["stores"]["memory"]["steps"]
+
+
+def test_the_command_names_what_has_another_name_now_and_why_it_scans() -> None:
+    result = CliRunner().invoke(main, ["nova", "api", "--entity", "volume_type"])
+    assert "purge_by_name(name)  [admin; deleted: any; as volume_type_purge]" in result.output
+    result = CliRunner().invoke(main, ["nova", "api", "--entity", "volume"])
+    assert "update(volume_id, *changes)  [user, own records; deleted: split]" in result.output
+    assert "      scans: all of them are asked for\n" in result.output
+    assert "_counters" not in result.output
+
+
+def test_a_store_that_holds_a_cloud_is_refused(tmp_path: Path) -> None:
+    arguments = ["nova", "api", "--entity", "zone", "--store", f"sqlite:///{tmp_path / 'once.db'}"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 1
+    assert "Error: sqlite: the sample cloud needs an empty store\n" in again.output
+
+
+def test_a_store_says_nothing_of_source_files(tree: Path) -> None:
+    result = CliRunner().invoke(main, ["nova", "api", "--used-by", str(tree), "--store", "memory://"])
+    assert result.exit_code == 2
+    assert "leave --store away" in result.output
 
 
 def test_an_unknown_entity_is_refused() -> None:

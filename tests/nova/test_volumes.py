@@ -95,6 +95,20 @@ def test_lists_of_volumes(db: Nova, owner: Nova, dead: Nova):
             call()
 
 
+def test_volumes_of_long_ago_are_in_nobodys_way(url: str):
+    """A project may have had far more of them than may be examined in one call."""
+    with Nova.connect(f"{url}{'&' if '?' in url else '?'}max_examined=8") as db:
+        for number in range(12):
+            volume = db.volume.create(Volume(project_id="blue", host="h", size=2))
+            snapshot = db.snapshot.create(Snapshot(project_id="blue"))
+            if number < 10:
+                db.volume.destroy(volume.id)
+                db.snapshot.destroy(snapshot.id)
+        assert ids(db.volume.get_all_by_project("blue")) == ids(db.volume.get_all_by_host("h")) == [11, 12]
+        assert db.volume.data_get_for_project("blue") == (2, 4)
+        assert ids(db.snapshot.get_all_by_project("blue")) == [11, 12]
+
+
 def test_a_volume_by_its_ec2_name(db: Nova, owner: Nova, other: Nova):
     volume = owner.volume.create(Volume(project_id="p"))
     assert volume.ec2_id == f"vol-{volume.id:08x}"
@@ -162,6 +176,14 @@ def test_a_destroyed_volume_lets_go_of_all(db: Nova, owner: Nova, dead: Nova):
     db.volume.destroy(volume.id)
     db.volume.destroy(99)
     assert dead.volume.get(volume.id).deleted_at == gone.deleted_at
+
+
+def test_a_volume_goes_with_any_number_of_keys(db: Nova, owner: Nova):
+    """In one step, or in several where one cannot hold all that changes."""
+    volume = owner.volume.create(Volume(), metadata={f"key-{number}": "value" for number in range(128)})
+    owner.volume.delete(volume.id)
+    assert db.volume_metadata.find(scan=True) == []
+    assert db.volume.get(volume.id, deleted="only").deleted_at is not None
 
 
 def test_a_user_who_deletes_a_volume_frees_its_target_too(db: Nova, owner: Nova, other: Nova):

@@ -10,7 +10,8 @@ from importlib import import_module
 import pytest
 
 from manystore.testing import provision, servers
-from manystore.testing.network import Proxy, Stage
+from manystore.testing.fault import Stage
+from manystore.testing.network import Proxy
 from manystore.testing.speech import HTTP2, Mark, Numbered, Turns
 
 

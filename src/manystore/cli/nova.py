@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -19,6 +19,7 @@ from ..nova.listing import Walk, walks
 from ..nova.operation import Operation
 from ..nova.replay import Result, replay
 from ..nova.usage import usage
+from ..nova.wishes import Profile
 from ..nova.workers import Progress, Stopped
 
 _INTERRUPTED = 130  # what shells report for a program that ended by Ctrl-C
@@ -36,6 +37,11 @@ def nova() -> None:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Replay the first N rows only.")
 @click.option("--hosts", type=click.IntRange(1, 10_000), metavar="N", help="How many compute hosts there are.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, metavar="N", help="How many processes play at once.")
+@click.option(
+    "--profile",
+    type=click.Choice(get_args(Profile)),
+    help="full: instances get security groups, a share of them floating ips and volumes. Without it: basic.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--resume", is_flag=True, help="Go on with the replay that the store holds, if it holds one.")
 def replay_command(
@@ -45,6 +51,7 @@ def replay_command(
     hosts: int | None,
     *,
     workers: int,
+    profile: Profile | None,
     as_json: bool,
     resume: bool,
 ) -> None:
@@ -56,12 +63,22 @@ def replay_command(
     \b
     manystore nova replay --store sqlite:///nova.db
     manystore nova replay trace.csv.gz --store memory:// --limit 500 --json
+    manystore nova replay --store sqlite:///full.db --profile full --workers 4
 
     Ends with `audit: ok`, or with what is wrong and exit code 1.
     """
     try:
         with _progress() as progress:
-            result = replay(url, trace, limit=limit, hosts=hosts, workers=workers, resume=resume, progress=progress)
+            result = replay(
+                url,
+                trace,
+                limit=limit,
+                hosts=hosts,
+                workers=workers,
+                profile=profile,
+                resume=resume,
+                progress=progress,
+            )
     except Stopped:
         click.echo("stopped; to go on, give the same command with --resume", err=True)
         sys.exit(_INTERRUPTED)
@@ -110,6 +127,13 @@ def _json(result: Result) -> dict[str, Any]:
         "refused_quota": result.refused_quota,
         "refused_room": result.refused_room,
         "refused_pool": result.refused_pool,
+        "profile": result.profile,
+        "floating_ips": result.floating_ips,
+        "refused_floating_quota": result.refused_floating_quota,
+        "refused_floating_pool": result.refused_floating_pool,
+        "volumes": result.volumes,
+        "refused_volume_quota": result.refused_volume_quota,
+        "refused_target": result.refused_target,
         "operations": result.operations,
         "seconds": result.seconds,
         "operations_per_second": result.operations_per_second,
@@ -127,6 +151,7 @@ def _show(result: Result) -> None:
         ("deleted", result.deleted, ""),
         ("refused by quota", result.refused_quota, ""),
         ("refused for room", result.refused_room, pool),
+        *_extras(result),
         ("operations", result.operations, rate),
     ):
         click.echo(f"{label:<18}{value:>10,}{note}")
@@ -145,6 +170,16 @@ def _show(result: Result) -> None:
         click.echo(f"  {problem}")
 
 
+def _extras(result: Result) -> list[tuple[str, int, str]]:
+    """Give the rows that only the full profile has."""
+    if result.profile != "full":
+        return []
+    refused = "  ({:,} refused by quota, {:,} for want of {})".format
+    ips = refused(result.refused_floating_quota, result.refused_floating_pool, "an address")
+    volumes = refused(result.refused_volume_quota, result.refused_target, "a target")
+    return [("floating ips", result.floating_ips, ips), ("volumes", result.volumes, volumes)]
+
+
 @nova.command("api")
 @click.option("--store", "urls", multiple=True, metavar="URL", help="Where to look how each reads; may come again.")
 @click.option("--entity", metavar="NAME", help="Only the operations of one entity.")
@@ -159,17 +194,30 @@ def _show(result: Result) -> None:
 def api_command(urls: tuple[str, ...], entity: str | None, folder: Path | None, *, as_json: bool) -> None:
     """List the operations of Nova's data layer: who may call each, and how it reads.
 
-    How it reads is seen by calling each on a sample cloud in an empty store, in memory unless told otherwise.
+    How it reads is seen by calling each on a sample cloud in an empty store, in memory unless told otherwise. The cloud
+    stays there.
 
     \b
     manystore nova api --entity instance
     manystore nova api --store sqlite:///empty.db --store memory://
     manystore nova api --used-by ~/src/nova
+
+    \b
+    [admin]             for administrators; user: whoever has a project as well
+    [own records]       others' look missing; checked: they are refused
+    [own project_id]    an argument that must be the caller's
+    [deleted: live]     no soft-deleted records; any: them too; switch: as the
+                        context's read_deleted says; split: so for administrators
+    [as zone_get]       its name of 2011, where that is another
+    scan of key range   all of the collection; where no reason is told, it is
+                        one of those that stay small
     """
     chosen = [operation for operation in OPERATIONS if entity in (None, operation.entity)]
     if not chosen:
         known = ", ".join(dict.fromkeys(operation.entity for operation in OPERATIONS))
         raise click.BadParameter(f"there is no such entity; there are {known}", param_hint="--entity")
+    if folder is not None and urls:
+        raise click.UsageError("--used-by reads source files only: leave --store away")
     if folder is not None:
         _show_usage(chosen, usage(folder), as_json=as_json)
         return
@@ -182,18 +230,24 @@ def api_command(urls: tuple[str, ...], entity: str | None, folder: Path | None, 
         for operation in chosen:
             if operation.entity == name:
                 _show_operation(operation, {store: walk[operation.function] for store, walk in found.items()})
-    click.echo(f"{len(chosen)} operations of {len({operation.entity for operation in chosen})} entities")
+    click.echo(f"{len(chosen)} operations; entities: {len({operation.entity for operation in chosen})}")
 
 
 def _show_operation(operation: Operation, found: dict[str, Walk]) -> None:
     rule = operation.rule
     limits = [f"{rule.sees.value} records"] if rule.sees.value != "all" else []
     limits += [f"own {name}" for name in (rule.project, rule.user) if name]
-    who = ", ".join([rule.who.value, *limits])
-    click.echo(f"  {operation.method}({', '.join(operation.parameters)})  [{who}; deleted: {rule.reads.value}]")
+    notes = [", ".join([rule.who.value, *limits]), f"deleted: {rule.reads.value}"]
+    if operation.function != f"{operation.entity}_{operation.method}":
+        notes.append(f"as {operation.function}")
+    click.echo(f"  {operation.signature}  [{'; '.join(notes)}]")
     steps = dict.fromkeys(step for walk in found.values() for step in walk.steps)
-    for collection, access in steps:
-        click.echo(f"      {collection}: {access}")
+    for step in steps:
+        where = [store for store, walk in found.items() if step in walk.steps]
+        only = f"  ({', '.join(where)} only)" if len(where) < len(found) else ""
+        click.echo(f"      {step[0]}: {step[1]}{only}")
+    if operation.scan:
+        click.echo(f"      scans: {operation.scan}")
     waits = ", ".join(f"{store} {walk.round_trips}" for store, walk in found.items())
     click.echo(f"      waits to read: {waits}")
 
@@ -202,12 +256,14 @@ def _operation_json(operation: Operation, found: dict[str, dict[str, Walk]]) -> 
     rule = operation.rule
     return {
         "function": operation.function,
+        "signature": operation.signature,
         "operation": operation.title,
         "parameters": list(operation.parameters),
         "who": rule.who.value,
         "sees": rule.sees.value,
         "own_arguments": [name for name in (rule.project, rule.user) if name],
         "deleted": rule.reads.value,
+        "scan": operation.scan,
         "stores": {store: asdict(walk[operation.function]) for store, walk in found.items()},
     }
 

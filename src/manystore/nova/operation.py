@@ -55,6 +55,13 @@ class Operation:
         return f"{self.entity}.{self.method}"
 
     @property
+    def signature(self) -> str:
+        """Give its method as one calls it: objects and changes where 2011 had values."""
+        taken = {RECORD: "record", RECORDS: "records", CHANGES: "*changes"}
+        last = [] if self.takes is None else [taken[self.takes]]
+        return f"{self.method}({', '.join([*self.parameters[: len(self.parameters) - len(last)], *last])})"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Give the parameters' names."""
         return tuple(parameter.partition("=")[0] for parameter in self.parameters)

@@ -33,6 +33,7 @@ _PREFIXES = (24, 22)  # of networks: the small one when it holds the whole pool
 _LOWEST_RESERVED = 2
 _RANGE = IPv4Network("10.0.0.0/8")
 _CHUNK = 25  # things made in one step; a project, with its quotas, takes two dozen of its primitive operations
+NETWORK_HOST = "controller"
 _CONTROLLER = ("scheduler", "network")
 _ADMIN = "admin"
 _DISK_GB = 10_000
@@ -125,7 +126,7 @@ def build_plane(db: Nova, plane: Plane, pause: Callable[[], None] = lambda: None
 
     pause is called between two steps; building ends when it raises.
     """
-    build = partial(_in_steps, db, pause)
+    build = partial(in_steps, db, pause)
     build("services", range(len(_CONTROLLER) + plane.hosts), lambda tx, n: _add_service(tx, plane, n))
     build("instance-types", range(len(plane.sizes)), lambda tx, n: _add_instance_type(tx, plane, n))
     build("networks", range(plane.networks), lambda tx, n: _add_network(tx, _cidr(plane, n)))
@@ -137,15 +138,21 @@ def build_plane(db: Nova, plane: Plane, pause: Callable[[], None] = lambda: None
     build("projects", range(len(plane.limits)), lambda tx, n: _add_project(tx, plane, n))
 
 
-def _in_steps(
-    db: Nova, pause: Callable[[], None], name: str, numbers: range, add: Callable[[Nova, int], object]
+def in_steps(
+    db: Nova,
+    pause: Callable[[], None],
+    name: str,
+    numbers: range,
+    add: Callable[[Nova, int], object],
+    *,
+    chunk: int = _CHUNK,
 ) -> None:
     """Add what each number stands for, some in each transaction."""
-    for first in range(0, len(numbers), _CHUNK):
+    for first in range(0, len(numbers), chunk):
         pause()
         try:
             with db.transaction(idempotency_key=f"plane/{name}/{first}") as tx:
-                for number in numbers[first : first + _CHUNK]:
+                for number in numbers[first : first + chunk]:
                     add(tx, number)
         except AlreadyCommitted:
             continue
@@ -155,7 +162,7 @@ def _add_service(tx: Nova, plane: Plane, number: int) -> None:
     """Add a service of the controller, or a compute service with its node."""
     if number < len(_CONTROLLER):
         topic = _CONTROLLER[number]
-        tx.service.create(Service(host="controller", binary=f"nova-{topic}", topic=topic))
+        tx.service.create(Service(host=NETWORK_HOST, binary=f"nova-{topic}", topic=topic))
         return
     service = Service(host=host_name(number - len(_CONTROLLER)), binary="nova-compute", topic="compute")
     tx.compute_node.create(
@@ -195,7 +202,7 @@ def _add_network(tx: Nova, cidr: IPv4Network) -> None:
             gateway=str(cidr[1]),
             broadcast=str(cidr.broadcast_address),
             dhcp_start=str(cidr[_LOWEST_RESERVED]),
-            host="controller",
+            host=NETWORK_HOST,
             uuid=str(uuid5(NAMESPACE_URL, str(cidr))),
         )
     )

@@ -6,13 +6,15 @@ Knows rows; must not know the database. Everything here is the same on each run,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from .trace import Row
+
+K = TypeVar("K")
 
 REPORT_SECONDS = 300
 _START = datetime(2011, 11, 11, tzinfo=UTC)
@@ -92,3 +94,16 @@ def peaks(rows: Sequence[Row], events: Sequence[Event], groups: Sequence[int]) -
             if used[name][group] > getattr(most, name):
                 setattr(most, name, used[name][group])
     return found
+
+
+def highest(rows: Sequence[Row], events: Sequence[Event], takes: Callable[[Row], Mapping[K, int]]) -> Counter[K]:
+    """Find the most of each thing that is used at once. takes: what a row's instance uses while it lives."""
+    used: Counter[K] = Counter()
+    most: Counter[K] = Counter()
+    for event in events:
+        if event.kind is not Kind.REPORT:
+            sign = 1 if event.kind is Kind.ARRIVAL else -1
+            for thing, amount in takes(rows[event.number]).items():
+                used[thing] += sign * amount
+                most[thing] = max(most[thing], used[thing])
+    return most

@@ -16,81 +16,15 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
+from .fault import PATIENCE, Fault, Stage
 from .servers.run import kill
 from .speech import Mark, Place, Speech, Turns
 
 HOST = "127.0.0.1"
-_PATIENCE = 30.0  # seconds: longer, and the test has failed
 _CHUNK = 1 << 16
-
-
-class Stage(Enum):
-    """How far a fault is."""
-
-    ARMED = "armed"
-    STRUCK = "struck"
-    """Its request has come: held, swallowed, or on its way to the server."""
-    DONE = "done"
-    """Nothing more comes of it: the line is cut, or what was held has been answered."""
-
-
-class Fault:
-    """What is to happen to one request."""
-
-    def __init__(self, kind: str, at: int, containing: bytes, *, seconds: float = 0.0, stays: bool = False) -> None:
-        self.kind = kind
-        self.left = at
-        self.containing = containing
-        self.seconds = seconds
-        self.stays = stays
-        self.stage = Stage.ARMED
-        self.victim: int | None = None
-        self.is_released = False
-        self.meanwhile: Callable[[], object] | None = None
-        """What others do when the server has lost the line, before the client knows."""
-        self._giving_way = threading.Lock()
-        self.changed = threading.Condition()
-
-    @property
-    def has_struck(self) -> bool:
-        """Whether its request has come."""
-        return self.stage is not Stage.ARMED
-
-    def wait(self, stage: Stage = Stage.DONE, patience: float = _PATIENCE) -> None:
-        """Wait until it has come so far; TimeoutError."""
-        reached = (stage, Stage.DONE)
-        with self.changed:
-            if not self.changed.wait_for(lambda: self.stage in reached, patience):
-                raise TimeoutError(f"{self.kind}: {self.stage.value}, not {stage.value}")
-
-    def release(self) -> None:
-        """Deliver what was held, and wait until the server has answered it."""
-        with self.changed:
-            self.is_released = True
-            self.changed.notify_all()
-        self.wait()
-
-    def choose(self, pid: int) -> None:
-        """Name the process that is to be killed; a request that came before is kept until then."""
-        with self.changed:
-            self.victim = pid
-            self.changed.notify_all()
-
-    def give_way(self) -> None:
-        """Let others do what they are to do meanwhile, once."""
-        with self._giving_way:  # who comes second waits until they are done
-            then, self.meanwhile = self.meanwhile or (lambda: None), None
-            then()
-
-    def reach(self, stage: Stage) -> None:
-        """Note how far it is."""
-        with self.changed:
-            self.stage = stage
-            self.changed.notify_all()
 
 
 class Proxy:
@@ -169,7 +103,7 @@ class Proxy:
         with self.changed:
             self._is_down = False
 
-    def wait_for(self, holds: Callable[[Self], object], patience: float = _PATIENCE) -> None:
+    def wait_for(self, holds: Callable[[Self], object], patience: float = PATIENCE) -> None:
         """Wait until something holds of what was seen, as in `lambda p: p.requests > 2`; TimeoutError."""
         with self.changed:
             if not self.changed.wait_for(lambda: holds(self), patience):
@@ -361,7 +295,7 @@ class Line:
             fault.changed.wait_for(lambda: fault.is_released or self._is_cut.is_set())
         if fault.is_released:
             self.server.sendall(b"".join(kept))
-            self._is_heard.wait(_PATIENCE)  # until the answer, or at once when the server has hung up before
+            self._is_heard.wait(PATIENCE)  # until the answer, or at once when the server has hung up before
         self._end(fault)
 
     # --- from the server ---

@@ -15,8 +15,9 @@ from ..database import Nova
 from ..exception import Error
 from ..interface import OPERATIONS
 from .call import Call
+from .views import Views
 
-_open: list[Nova] = []  # the database that the functions use, if any
+_open: list[Views] = []  # of the database that the functions use, if any
 
 
 def connect(url: str, /, **options: Any) -> Nova:
@@ -26,19 +27,23 @@ def connect(url: str, /, **options: Any) -> Nova:
 
 def use(database: Nova, /) -> Nova:
     """Let the functions use a database that is open."""
-    _open[:] = [database]
+    _open[:] = [Views(database)]
     return database
 
 
 def database() -> Nova:
     """Give the database that the functions use; raise Error."""
+    return _views().database
+
+
+def _views() -> Views:
     if not _open:
         raise Error("no database: call connect(url) first")
     return _open[0]
 
 
 def _function(operation: Any) -> Any:
-    call = Call(operation, database)
+    call = Call(operation, lambda context: _views().of(context))
 
     def function(*args: Any, **options: Any) -> Any:
         return call(*args, **options)

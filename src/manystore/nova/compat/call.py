@@ -7,44 +7,72 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any
 
 from manystore import Assignment, Duplicate, ManystoreError, NotFound, col
 
 from .. import exception
 from ..access import ANYONE
-from ..context import RequestContext
+from ..context import get_admin_context
 from ..database import Nova
 from ..operation import ADDRESS, CHANGES, OR_NONE, RECORD, RECORDS, SPECS, Operation
-from .record import Record, aware, shown
+from .fitting import KEY, NO_ID, Types, fitting, fitting_id, fitting_several, types_of
+from .record import Record, shown
 
 _WRAPS_ALL = frozenset({"instance_type_create", "volume_type_create", "vsa_create", "s3_image_create"})
 _IGNORED = "session"  # of the store that there was
+_STAMP = "updated_at"
+_NUMBERS = frozenset({"int", "float"})
+_MISSING = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """How an argument is handed on: fitted to these types. by_name: to the parameter of its own name."""
+
+    name: str
+    types: Types = frozenset()
+    is_values: bool = False
+    is_ignored: bool = False
+    is_id: bool = False
+    by_name: bool = False
 
 
 class Call:
-    """An operation as a function. database: gives the open database."""
+    """An operation as a function. view: gives the database as a context's caller sees it."""
 
-    def __init__(self, operation: Operation, database: Callable[[], Nova]) -> None:
+    def __init__(self, operation: Operation, view: Callable[[Any], Nova]) -> None:
         self._operation = operation
-        self._database = database
-        self._method: inspect.Signature | None = None  # learned at the first call: it imports every repository
+        self._view = view
+        self._arguments: list[_Argument] | None = None  # learned at the first call: it imports every repository
+        self._parameters: Mapping[str, inspect.Parameter] = {}  # of the method
         self._repository: Any = None  # its class
-        self._fields: Mapping[str, frozenset[str]] = {}  # field -> the types it takes
+        self._fields: Mapping[str, Types] = {}  # of its model
+        self._keys: frozenset[str] = frozenset()  # those of them that are its key
         self.signature = inspect.Signature([_parameter("context"), *map(_parameter, operation.parameters)])
+        self._defaults = tuple(parameter.default for parameter in self.signature.parameters.values())
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Do it, for the caller that the first argument names."""
-        given = self.signature.bind(*args, **options)
-        given.apply_defaults()
-        context, *values = given.arguments.values()
+        context, *values = self._bound(args, options)
+        if context is None:
+            if self._operation.rule.who is not ANYONE:
+                raise exception.Error("a request context is wanted")
+            context = get_admin_context()
         repository = getattr(self._view(context), self._operation.entity)
-        self._learn(repository)
+        arguments = self._arguments or self._learned(repository)
+        asked: list[Any] = []  # what was looked for, as it was given, where it can be no id
         try:
-            return self._result(self._run(repository, dict(zip(self._operation.names, values, strict=True))))
+            return self._result(self._run(repository, zip(arguments, values, strict=True), asked))
+        except exception.NotFound as error:
+            if asked:
+                error.details = {name: asked[0] if of == NO_ID else of for name, of in error.details.items()}
+                error.args = (error.message,)
+            raise
         except (exception.NovaException, exception.Error):
             raise
         except Duplicate as error:
@@ -54,39 +82,57 @@ class Call:
         except ManystoreError as error:
             raise exception.DBError(error) from error
 
-    def _view(self, context: Any) -> Nova:
-        if context is None:
-            if self._operation.rule.who is not ANYONE:
-                raise exception.Error("a request context is wanted")
-            context = RequestContext()
-        if not isinstance(context, RequestContext):
-            context = RequestContext(
-                context.user_id, context.project_id, bool(context.is_admin), getattr(context, "read_deleted", False)
-            )
-        return self._database().for_context(context)
+    def _bound(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Give all arguments in their order; the signature tells what is wrong with them, if anything is."""
+        values = args + self._defaults[len(args) :]
+        if not options and len(args) <= len(self._defaults) and _MISSING not in values[len(args) :]:
+            return values
+        given = self.signature.bind(*args, **options)
+        given.apply_defaults()
+        return tuple(given.arguments.values())
 
-    def _learn(self, repository: Any) -> None:
-        if self._method is None:
-            self._repository = type(repository)
-            if self._operation.takes is not None:
-                self._fields = {field.name: _types(field.type) for field in fields(self._repository.model)}
-            self._method = inspect.signature(inspect.unwrap(getattr(self._repository, self._operation.method)))
+    def _learned(self, repository: Any) -> list[_Argument]:
+        """Find out what the method takes."""
+        kind: Any = repository.__class__
+        self._repository = kind
+        method = inspect.signature(inspect.unwrap(getattr(kind, self._operation.method)))
+        self._parameters = method.parameters
+        if hasattr(kind, "model"):
+            self._fields = {field.name: types_of(field.type) for field in fields(kind.model)}
+            self._keys = frozenset(spec.name for spec in kind.model.__manystore__.key)
+        places = iter([p for p in self._parameters.values() if p.kind is not p.KEYWORD_ONLY][1:])
+        self._arguments = [self._argument(name, places) for name in self._operation.names]
+        return self._arguments
 
-    def _run(self, repository: Any, arguments: Mapping[str, Any]) -> Any:
-        assert self._method is not None
-        wanted = self._method.parameters
+    def _argument(self, name: str, places: Any) -> _Argument:
+        if name == _IGNORED:
+            return _Argument(name, is_ignored=True)
+        if self._operation.takes is not None and name == self._operation.names[-1]:
+            return _Argument(name, is_values=True)
+        own = self._parameters.get(name)
+        by_name = own is not None and own.kind is own.KEYWORD_ONLY
+        place: Any = own if by_name else next(places)
+        types = types_of(place.annotation)
+        if KEY in types:
+            types = types_of(self._repository.key_type) | {KEY}
+        return _Argument(name, types, is_id=KEY in types or name.endswith("id"), by_name=by_name)
+
+    def _run(self, repository: Any, arguments: Iterable[tuple[_Argument, Any]], asked: list[Any]) -> Any:
         positional: list[Any] = []
         by_name: dict[str, Any] = {}
-        for name, value in arguments.items():
-            if name == _IGNORED:
+        for argument, value in arguments:
+            if argument.is_ignored:
                 continue
-            if self._operation.takes is not None and name == self._operation.names[-1]:
+            if argument.is_values:
                 positional += self._taken(value, by_name)
-            elif name in wanted and wanted[name].kind is inspect.Parameter.KEYWORD_ONLY:
-                by_name[name] = self._fitting(name, value)
+                continue
+            fit = (fitting_id if argument.is_id else self._fitting)(argument.types, value)
+            if fit == NO_ID != value:
+                asked.append(value)
+            if argument.by_name:
+                by_name[argument.name] = fit
             else:
-                place = list(wanted)[len(positional) + 1]
-                positional.append(self._fitting(place, value))
+                positional.append(fit)
         try:
             return getattr(repository, self._operation.method)(*positional, **by_name)
         except NotFound:
@@ -102,27 +148,41 @@ class Call:
         return [self._record(given, by_name)] if self._operation.takes is RECORD else self._changes(given, by_name)
 
     def _record(self, given: dict[str, Any], by_name: dict[str, Any]) -> Any:
-        return self._repository.model(**self._stored(given, by_name))
+        try:
+            return self._repository.model(**self._stored(given, by_name))
+        except TypeError as error:  # what must be there is not
+            raise exception.DBError(error) from error
 
     def _changes(self, given: dict[str, Any], by_name: dict[str, Any]) -> list[Assignment]:
+        """Give changes. A key among the values is the record's own; a stamp of None is made anew."""
         assert self._operation.takes is CHANGES
-        return [col(getattr(self._repository.model, n)).to(v) for n, v in self._stored(given, by_name).items()]
+        stored = self._stored(given, by_name).items()
+        changed = {n: v for n, v in stored if n not in self._keys and (v is not None or n != _STAMP)}
+        if not changed and "first" in self._parameters:  # which has to be there: the record must, at least
+            changed = {_STAMP: datetime.now(UTC)}
+        return [col(getattr(self._repository.model, name)).to(value) for name, value in changed.items()]
 
     def _stored(self, given: dict[str, Any], by_name: dict[str, Any]) -> dict[str, Any]:
         """Give those that are stored; other names were accepted and never stored, and are so still."""
-        assert self._method is not None
         found: dict[str, Any] = {}
         for name, value in given.items():
-            if name in self._method.parameters:
-                by_name[name] = value
+            if name in self._parameters:
+                by_name[name] = self._fitting(types_of(self._parameters[name].annotation), value)
             elif name in self._fields:
-                found[name] = _fitting(self._fields[name], value)
+                found[name] = self._kept(name, fitting(self._fields[name], value))
         return found
 
-    def _fitting(self, name: str, value: Any) -> Any:
-        assert self._method is not None
-        types = _types(self._method.parameters[name].annotation)
-        return _fitting(_types(self._repository.key_type) if "K" in types else types, value)
+    def _kept(self, name: str, value: Any) -> Any:
+        """Give a value; None, with a warning, for a text where a number is stored."""
+        types = self._fields[name]
+        if isinstance(value, str) and types & _NUMBERS and "None" in types and "str" not in types:
+            text = f"{self._operation.function}: {name} is a number, {value!r} is none: not stored"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            return None
+        return value
+
+    def _fitting(self, types: Types, value: Any) -> Any:
+        return fitting_several(types, value, self._fields)
 
     def _result(self, result: Any) -> Any:
         gives = self._operation.gives
@@ -147,19 +207,3 @@ def _with_specs(result: Any) -> Any:
     if kind is dict:
         return {name: _with_specs(one) for name, one in result.items()}
     return {**dict(Record(result)), "extra_specs": dict(result.specs)}
-
-
-def _types(annotation: Any) -> frozenset[str]:
-    """Give the words of an annotation, as in "int | None"."""
-    return frozenset(re.findall(r"\w+", annotation if isinstance(annotation, str) else annotation.__name__))
-
-
-def _fitting(types: frozenset[str], value: Any) -> Any:
-    """Turn a number written as text into one, and the other way round, as the database of the time did."""
-    if isinstance(value, str) and "int" in types and "str" not in types and value.lstrip("-").isdigit():
-        return int(value)
-    if isinstance(value, int) and "str" in types and "int" not in types:
-        return str(value)
-    if type(value) is int and "bool" in types and "int" not in types:
-        return bool(value)
-    return aware(value)

@@ -11,25 +11,30 @@ from manystore import ManystoreError
 class NovaException(ManystoreError):
     """Root of Nova's newer errors. template: the text, filled with the keywords given, which are kept in `details`.
 
-    A message given wins. Where the keywords do not fit, the template is the text as it stands.
+    A message given wins. Where the keywords do not fit, the template is the text as it stands. message: the text.
     """
 
     template: ClassVar[str] = "an unknown exception occurred"
 
     def __init__(self, message: str | None = None, **details: object) -> None:
-        Exception.__init__(self, message, details)
-        self.message, self.details = message, details
+        self._given, self.details = message, details
+        Exception.__init__(self, str(self))
+
+    @property
+    def message(self) -> str:
+        """Give the text."""
+        return str(self)
 
     def __str__(self) -> str:
-        if self.message is not None:
-            return self.message
+        if self._given is not None:
+            return self._given
         try:
             return self.template.format_map(self.details)
         except KeyError:
             return self.template
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (type(self), self.message, self.details)
+        return _again, (type(self), self._given, self.details)
 
 
 def _again(cls: type[NovaException], message: str | None, details: dict[str, object]) -> NovaException:

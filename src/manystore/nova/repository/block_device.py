@@ -24,7 +24,6 @@ class SnapshotRepository(NovaRepository[Snapshot]):
     entity = "snapshot"
     missing = (SnapshotNotFound, "snapshot_id")
     owner = "project_id"
-    refers = (("volume_id", "volume"),)
 
     def get_all(self) -> list[Snapshot]:
         """Give all snapshots."""
@@ -32,7 +31,8 @@ class SnapshotRepository(NovaRepository[Snapshot]):
 
     def get_all_by_project(self, project_id: str) -> list[Snapshot]:
         """Give the snapshots of a project."""
-        return self.find(col(Snapshot.project_id) == project_id)
+        # scan: deleted ones count too, so there may be more than may be examined in one call
+        return self.find(col(Snapshot.project_id) == project_id, scan=True)
 
 
 class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
@@ -57,6 +57,7 @@ class BlockDeviceMappingRepository(NovaRepository[BlockDeviceMapping]):
 
         def put(db: Nova) -> BlockDeviceMapping:
             db.instance.hold(record.instance_id)
+            self._check_named(record)
             devices = db.system.block_device_mapping
             stored = devices.upsert(copy(record), by=_DEVICE)
             if stored.is_swap_or_ephemeral:

@@ -143,9 +143,11 @@ class FixedIpRepository(NovaRepository[FixedIp]):
 
     # -- finding them --
 
-    def get(self, id: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _FLOATING_NETWORK) -> FixedIp:
+    def get(
+        self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _FLOATING_NETWORK
+    ) -> FixedIp:
         """Give the fixed ip with this id, its floating ips and its network; raise FixedIpNotFound."""
-        return super().get(id, deleted=deleted, load=load)
+        return super().get(key, deleted=deleted, load=load)
 
     def get_all(self) -> list[FixedIp]:
         """Give every fixed ip and its floating ips; raise NoFixedIpsDefined when there is none."""
@@ -167,9 +169,12 @@ class FixedIpRepository(NovaRepository[FixedIp]):
             raise FixedIpNotFoundForHost(host=host)
         return found
 
-    def get_by_address(self, address: str) -> FixedIp:
+    def get_by_address(self, address: str, /, *, load: Sequence[object] = _FLOATING_NETWORK_INSTANCE) -> FixedIp:
         """Give the record of an address, its floating ips, network and instance; raise FixedIpNotFoundForAddress."""
-        return self._at(self.database, address, _FLOATING_NETWORK_INSTANCE)
+        found = self.first(col(FixedIp.address) == address, load=load)
+        if found is None:
+            raise FixedIpNotFoundForAddress(address=address)
+        return found
 
     def get_by_instance(self, instance_id: int) -> list[FixedIp]:
         """Give the addresses of an instance and their floating ips; raise FixedIpNotFoundForInstance."""
@@ -196,13 +201,7 @@ class FixedIpRepository(NovaRepository[FixedIp]):
 
     def get_network(self, address: str) -> Network | None:
         """Give the network of an address, if it is of one; raise FixedIpNotFoundForAddress."""
-        return self._at(self.database, address, (FixedIp.network,)).network
-
-    def _at(self, db: Nova, address: str, load: Sequence[object] = ()) -> FixedIp:
-        found = db.fixed_ip.first(col(FixedIp.address) == address, load=load)
-        if found is None:
-            raise FixedIpNotFoundForAddress(address=address)
-        return found
+        return self.get_by_address(address, load=(FixedIp.network,)).network
 
     # -- changing them by address --
 
@@ -227,7 +226,7 @@ class FixedIpRepository(NovaRepository[FixedIp]):
         """Let go of an address, as DHCP does: not leased, and, unless it is allocated anew, nobody's."""
 
         def release(db: Nova) -> None:
-            found = self._at(db, address)
+            found = db.fixed_ip.get_by_address(address, load=())
             found.leased = False
             if not found.allocated:
                 found.instance_id = None
@@ -239,7 +238,7 @@ class FixedIpRepository(NovaRepository[FixedIp]):
         """Change the record of an address, in one step with the look-up that tells whose it is."""
 
         def change(db: Nova) -> None:
-            db.fixed_ip.change(self._at(db, address), *changes)
+            db.fixed_ip.change(db.fixed_ip.get_by_address(address, load=()), *changes)
 
         self.database.atomic(change)
 

@@ -62,7 +62,7 @@ class FloatingIpRepository(NovaRepository[FloatingIp]):
         """Delete an address; raise FloatingIpNotFoundForAddress."""
 
         def destroy(db: Nova) -> None:
-            db.floating_ip.delete(self._at(db, address))
+            db.floating_ip.delete(db.floating_ip.get_by_address(address, load=()))
 
         self.database.atomic(destroy)
 
@@ -72,8 +72,8 @@ class FloatingIpRepository(NovaRepository[FloatingIp]):
         """Let an address lead to a fixed ip, on a host, wherever it led before."""
 
         def associate(db: Nova) -> None:
-            found = self._at(db, floating_address)
-            found.fixed_ip_id = db.fixed_ip.get_by_address(fixed_address).id
+            found = db.floating_ip.get_by_address(floating_address, load=())
+            found.fixed_ip_id = db.fixed_ip.get_by_address(fixed_address, load=()).id
             found.host = host
             db.floating_ip.save(found)
 
@@ -83,7 +83,7 @@ class FloatingIpRepository(NovaRepository[FloatingIp]):
         """Let an address lead nowhere; give the fixed ip that it led to, if any."""
 
         def disassociate(db: Nova) -> str | None:
-            found = self._at(db, address, (FloatingIp.fixed_ip,))
+            found = db.floating_ip.get_by_address(address, load=(FloatingIp.fixed_ip,))
             fixed = found.fixed_ip
             found.fixed_ip_id = found.host = None
             db.floating_ip.save(found)
@@ -93,9 +93,9 @@ class FloatingIpRepository(NovaRepository[FloatingIp]):
 
     # -- finding them --
 
-    def get(self, id: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _INSTANCE) -> FloatingIp:
+    def get(self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _INSTANCE) -> FloatingIp:
         """Give the floating ip with this id, and its fixed ip with the instance; raise FloatingIpNotFound."""
-        return super().get(id, deleted=deleted, load=load)
+        return super().get(key, deleted=deleted, load=load)
 
     def get_all(self) -> list[FloatingIp]:
         """Give every address, and its fixed ip with the instance; raise NoFloatingIpsDefined when there is none."""
@@ -124,20 +124,17 @@ class FloatingIpRepository(NovaRepository[FloatingIp]):
         """Count a project's addresses but those assigned unasked."""
         return self.count(col(FloatingIp.project_id) == project_id, col(FloatingIp.auto_assigned).is_(False))
 
-    def get_by_address(self, address: str) -> FloatingIp:
+    def get_by_address(self, address: str, /, *, load: Sequence[object] = _NETWORK) -> FloatingIp:
         """Give the record of an address, and its fixed ip with the network; raise FloatingIpNotFoundForAddress."""
-        return self._at(self.database, address, _NETWORK)
-
-    def get_by_fixed_address(self, fixed_address: str) -> list[FloatingIp]:
-        """Give the addresses that lead to a fixed ip, and it with its network; raise FixedIpNotFoundForAddress."""
-        fixed = self.database.fixed_ip.get_by_address(fixed_address)
-        return self.find(col(FloatingIp.fixed_ip_id) == fixed.id, load=_NETWORK)
-
-    def _at(self, db: Nova, address: str, load: Sequence[object] = ()) -> FloatingIp:
-        found = db.floating_ip.first(col(FloatingIp.address) == address, load=load)
+        found = self.first(col(FloatingIp.address) == address, load=load)
         if found is None:
             raise FloatingIpNotFoundForAddress(address=address)
         return found
+
+    def get_by_fixed_address(self, fixed_address: str) -> list[FloatingIp]:
+        """Give the addresses that lead to a fixed ip, and it with its network; raise FixedIpNotFoundForAddress."""
+        fixed = self.database.fixed_ip.get_by_address(fixed_address, load=())
+        return self.find(col(FloatingIp.fixed_ip_id) == fixed.id, load=_NETWORK)
 
     # -- changing them by address --
 
@@ -153,6 +150,6 @@ class FloatingIpRepository(NovaRepository[FloatingIp]):
         """Change the record of an address, in one step with the look-up that tells whose it is."""
 
         def change(db: Nova) -> None:
-            db.floating_ip.change(self._at(db, address), *changes)
+            db.floating_ip.change(db.floating_ip.get_by_address(address, load=()), *changes)
 
         self.database.atomic(change)

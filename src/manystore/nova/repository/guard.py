@@ -33,6 +33,7 @@ _MADE_BY = {(o.entity): o.rule.who for o in OPERATIONS if o.method == "create"}
 _FREE = frozenset({"explain", "cursor"})  # they read nothing
 _MAKING = frozenset({"create", "create_all", "upsert"})
 _GUARDED = "_guarded_method"  # where a guarded method keeps what it guards
+_STAMP = "updated_at"
 
 
 class NovaRepository(Repository[M, K]):
@@ -107,7 +108,10 @@ class NovaRepository(Repository[M, K]):
                 raise UsageError(f"{change.owner.__name__}.{change.field} is no field of {self.model.__name__}")
             setattr(record, change.field, change.value)
         self._check_changes(changes)
-        return self.save(record)
+        saved = self.save(record)
+        if given := [change for change in changes if change.field == _STAMP]:
+            return self.update(saved.id, *given)  # type: ignore[attr-defined]  # what is given wins over the stamp
+        return saved
 
     # -- what is seen of other projects, whatever reads it --
 

@@ -27,6 +27,7 @@ from ..model.volume import BlockDeviceMapping
 from ..options import options
 from .guard import NovaRepository
 from .instance_search import InstanceSearch
+from .pairs import make_pairs
 
 if TYPE_CHECKING:
     from ..access import Deleted
@@ -224,8 +225,8 @@ class InstanceRepository(NovaRepository[Instance]):
 
         def both(db: Nova) -> None:
             db.instance.create(record)
-            items = [InstanceMetadataItem(key=key, value=metadata[key], instance_id=record.id) for key in metadata]
-            record.metadata = db.system.instance_metadata.create_all(items)
+            pinned_to = col(InstanceMetadataItem.instance_id)
+            record.metadata = make_pairs(db.system.instance_metadata, pinned_to, record.id, metadata)
 
         self.database.atomic(both)
         return record

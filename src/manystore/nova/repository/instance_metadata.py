@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from manystore import col
 
-from ..model.instance import Instance, InstanceMetadataItem
+from ..model.instance import InstanceMetadataItem
 from .guard import NovaRepository
+from .pairs import delete_pair, read_pairs, write_pairs
 
 if TYPE_CHECKING:
     from ..database import Nova
+
+_PINNED_TO = col(InstanceMetadataItem.instance_id)
 
 
 class InstanceMetadataRepository(NovaRepository[InstanceMetadataItem]):
@@ -23,34 +26,19 @@ class InstanceMetadataRepository(NovaRepository[InstanceMetadataItem]):
 
     def get_by_instance(self, instance_id: int) -> dict[str, str | None]:
         """Give what is pinned to an instance, by key."""
-        return self.database.instance.get(instance_id, load=(Instance.metadata,)).metadata_by_key
+        self.database.instance.get(instance_id, load=())
+        return read_pairs(self.system.instance_metadata, _PINNED_TO, instance_id)
 
     def delete_by_key(self, instance_id: int, key: str) -> None:
         """Take one key off an instance, if it is there."""
         self.database.instance.get(instance_id, load=())
-        self.system.instance_metadata.delete_where(
-            col(InstanceMetadataItem.instance_id) == instance_id, col(InstanceMetadataItem.key) == key
-        )
+        delete_pair(self.system.instance_metadata, _PINNED_TO, instance_id, key)
 
-    def replace(self, instance_id: int, metadata: Mapping[str, str], *, delete: bool) -> dict[str, str | None]:
-        """Pin each key and value to an instance, in one step; delete: and take off all other keys. Give what is there.
-
-        A key that was there before keeps its record; one that was deleted gets a new one.
-        """
+    def replace(self, instance_id: int, metadata: Mapping[str, str | None], *, delete: bool) -> dict[str, str | None]:
+        """Pin keys and values to an instance, in one step; delete: and take off all other keys. Give what is there."""
 
         def replace(db: Nova) -> dict[str, str | None]:
-            db.system.instance.hold(db.instance.get(instance_id, load=()).id)
-            items = db.system.instance_metadata
-            there = {item.key: item for item in items.find(col(InstanceMetadataItem.instance_id) == instance_id)}
-            for key, value in metadata.items():
-                item = there.get(key)
-                if item is None:
-                    there[key] = items.create(InstanceMetadataItem(key=key, value=value, instance_id=instance_id))
-                elif item.value != value:
-                    items.update(item.id, col(InstanceMetadataItem.value).to(value))
-            if delete:
-                for gone in there.keys() - metadata.keys():
-                    items.delete(there.pop(gone).id)
-            return {key: item.value for key, item in there.items() if key is not None}
+            db.instance.hold(instance_id)
+            return write_pairs(db.system.instance_metadata, _PINNED_TO, instance_id, metadata, delete=delete)
 
         return self.database.atomic(replace)

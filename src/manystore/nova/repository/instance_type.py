@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from manystore import Predicate, asc, col
+from manystore import asc, col
 
 from ..exception import FlavorNotFound, InstanceTypeNotFound, InstanceTypeNotFoundByName, Invalid
 from ..model.instance_type import InstanceType, InstanceTypeExtraSpec
 from .guard import NovaRepository
+from .pairs import delete_pair, make_pairs, read_pairs, write_pairs
 
 if TYPE_CHECKING:
     from ..access import Deleted
     from ..database import Nova
 
 _SPECS = (InstanceType.extra_specs,)
+_ASKED_BY = col(InstanceTypeExtraSpec.instance_type_id)
 _AT_LEAST = {"min_memory_mb": col(InstanceType.memory_mb), "min_local_gb": col(InstanceType.local_gb)}
 
 
@@ -49,22 +51,18 @@ class InstanceTypeRepository(NovaRepository[InstanceType]):
             raise FlavorNotFound(flavor_id=flavor_id)
         return found
 
-    def create(self, record: InstanceType, /, *, extra_specs: Mapping[str, str] | None = None) -> InstanceType:
+    def create(self, record: InstanceType, /, *, extra_specs: Mapping[str, str | None] | None = None) -> InstanceType:
         """Add a size and what more it asks of its host; raise Duplicate."""
         if not extra_specs:
             super().create(record)
             record.extra_specs = []
             return record
 
-        def both(db: Nova) -> None:
+        def create(db: Nova) -> None:
             db.instance_type.create(record)
-            specs = [
-                InstanceTypeExtraSpec(key=key, value=extra_specs[key], instance_type_id=record.id)
-                for key in extra_specs
-            ]
-            record.extra_specs = db.system.instance_type_extra_spec.create_all(specs)
+            record.extra_specs = make_pairs(db.instance_type_extra_spec, _ASKED_BY, record.id, extra_specs)
 
-        self.database.atomic(both)
+        self.database.atomic(create)
         return record
 
     def destroy_by_name(self, name: str) -> None:
@@ -89,32 +87,17 @@ class InstanceTypeExtraSpecRepository(NovaRepository[InstanceTypeExtraSpec]):
 
     def get_by_type(self, instance_type_id: int) -> dict[str, str | None]:
         """Give what a size asks, by key; nothing for one that there is none of."""
-        found = self.find(col(InstanceTypeExtraSpec.instance_type_id) == instance_type_id)
-        return {spec.key: spec.value for spec in found if spec.key is not None}
+        return read_pairs(self, _ASKED_BY, instance_type_id)
 
     def delete_by_key(self, instance_type_id: int, key: str) -> None:
         """Ask one thing less, if it was asked."""
-        self.delete_where(*_one(instance_type_id, key))
+        delete_pair(self, _ASKED_BY, instance_type_id, key)
 
-    def update_or_create(self, instance_type_id: int, extra_specs: Mapping[str, str]) -> dict[str, str | None]:
+    def update_or_create(self, instance_type_id: int, extra_specs: Mapping[str, str | None]) -> dict[str, str | None]:
         """Ask these things, in one step, and the others as before; give all. Raises InstanceTypeNotFound."""
 
         def update(db: Nova) -> dict[str, str | None]:
-            size = db.instance_type.get(instance_type_id)
-            db.instance_type.hold(size.id)
-            specs, there = db.instance_type_extra_spec, {spec.key: spec for spec in size.extra_specs}
-            for key, value in extra_specs.items():
-                spec = there.get(key)
-                if spec is None:
-                    new = InstanceTypeExtraSpec(key=key, value=value, instance_type_id=instance_type_id)
-                    there[key] = specs.create(new)
-                elif spec.value != value:
-                    there[key] = specs.update(spec.id, col(InstanceTypeExtraSpec.value).to(value))
-            return {key: spec.value for key, spec in there.items() if key is not None}
+            db.instance_type.hold(instance_type_id)
+            return write_pairs(db.instance_type_extra_spec, _ASKED_BY, instance_type_id, extra_specs, delete=False)
 
         return self.database.atomic(update)
-
-
-def _one(instance_type_id: int, key: str) -> tuple[Predicate, Predicate]:
-    specs = InstanceTypeExtraSpec
-    return col(specs.instance_type_id) == instance_type_id, col(specs.key) == key

@@ -163,13 +163,13 @@ class NetworkRepository(NovaRepository[Network]):
             record.uuid = str(uuid4())
         return super().create(record)
 
-    def create_safe(self, values: Network, /) -> Network | None:
+    def create_safe(self, record: Network, /) -> Network | None:
         """Add a network; None when another has its range, or its VPN's public address and port.
 
         In a transaction a clash is only found, and raised as Duplicate, when that is committed.
         """
         try:
-            return self.create(values)
+            return self.create(record)
         except Duplicate:
             return None
 

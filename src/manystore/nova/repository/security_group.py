@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from manystore import Predicate, col, everything
+from manystore import Predicate, TooLarge, col, everything
 
 from ..access import Deleted
 from ..exception import SecurityGroupNotFound, SecurityGroupNotFoundForProject, SecurityGroupNotFoundForRule
 from ..model.instance import Instance
+from ..model.record import is_live
 from ..model.security_group import (
     ProviderFirewallRule,
     SecurityGroup,
@@ -35,10 +36,10 @@ class SecurityGroupRepository(NovaRepository[SecurityGroup]):
     loads = _RULES_INSTANCES
 
     def get(
-        self, security_group_id: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _RULES_INSTANCES
+        self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _RULES_INSTANCES
     ) -> SecurityGroup:
         """Give the group with this id, its rules and instances; raise SecurityGroupNotFound."""
-        return super().get(security_group_id, deleted=deleted, load=load)
+        return super().get(key, deleted=deleted, load=load)
 
     def get_all(self) -> list[SecurityGroup]:
         """Give every group and its rules; to a user, the project's."""
@@ -53,7 +54,8 @@ class SecurityGroupRepository(NovaRepository[SecurityGroup]):
 
     def get_by_project(self, project_id: str) -> list[SecurityGroup]:
         """Give a project's groups and their rules."""
-        return self.find(col(SecurityGroup.project_id) == project_id, load=_RULES)
+        # scan: deleted ones count too, so there may be more than may be examined in one call
+        return self.find(col(SecurityGroup.project_id) == project_id, load=_RULES, scan=True)
 
     def get_by_instance(self, instance_id: int) -> list[SecurityGroup]:
         """Give the groups that a live instance is under, and their rules."""
@@ -69,21 +71,29 @@ class SecurityGroupRepository(NovaRepository[SecurityGroup]):
         return self.exists(*_named(project_id, group_name))
 
     def destroy(self, security_group_id: int, /) -> None:
-        """Delete a group, if it is there, in one step with who is under it and the rules that let its members in.
+        """Delete a group, if it is there, with who is under it and the rules that let its members in.
 
-        Its own rules stay, of a deleted group.
+        Its own rules stay, of a deleted group. One step; where that is more than a step holds (about 70 members),
+        these go first, in steps of their own.
         """
+        links, rules = self.system.security_group_instance_association, self.system.security_group_rule
+        of_members = col(SecurityGroupInstanceAssociation.security_group_id) == security_group_id
+        of_granted = col(SecurityGroupRule.group_id) == security_group_id
 
         def destroy(db: Nova) -> None:
             found = db.security_group.first(col(SecurityGroup.id) == security_group_id)
-            if found is None:
+            if not is_live(found):
                 return
-            members, granted = SecurityGroupInstanceAssociation.security_group_id, SecurityGroupRule.group_id
-            db.system.security_group_instance_association.delete_where(col(members) == security_group_id)
-            db.system.security_group_rule.delete_where(col(granted) == security_group_id)
+            db.system.security_group_instance_association.delete_where(of_members)
+            db.system.security_group_rule.delete_where(of_granted)
             db.security_group.delete(found)
 
-        self.database.atomic(destroy)
+        try:
+            self.database.atomic(destroy)
+        except TooLarge:
+            links.delete_where(of_members, scan=True)  # as many as the group has
+            rules.delete_where(of_granted, scan=True)
+            self.database.atomic(destroy)
 
     def destroy_all(self) -> None:
         """Delete every group and every rule; who is under them stays. A series of steps, the rules first."""
@@ -98,6 +108,16 @@ class SecurityGroupRuleRepository(NovaRepository[SecurityGroupRule]):
     missing = (SecurityGroupNotFoundForRule, "rule_id")
     owner = "parent_group_id"
     parent = "security_group"
+
+    def create(self, record: SecurityGroupRule, /) -> SecurityGroupRule:
+        """Add a rule; a group that it lets in must be there, and stay until it is: raise SecurityGroupNotFound."""
+
+        def create(db: Nova) -> SecurityGroupRule:
+            if record.group_id is not None:
+                db.system.security_group.hold(record.group_id)
+            return super(SecurityGroupRuleRepository, db.security_group_rule).create(record)
+
+        return self.database.atomic(create)
 
     def get_by_security_group(self, security_group_id: int) -> list[SecurityGroupRule]:
         """Give a group's rules, and the groups that these let in, with the instances of those that the caller sees."""

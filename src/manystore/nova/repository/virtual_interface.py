@@ -34,11 +34,9 @@ class VirtualInterfaceRepository(NovaRepository[VirtualInterface]):
         except Duplicate:
             raise VirtualInterfaceCreateException from None
 
-    def get(
-        self, vif_id: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS
-    ) -> VirtualInterface:
+    def get(self, key: int, /, *, deleted: Deleted | None = None, load: Sequence[object] = _LOADS) -> VirtualInterface:
         """Give the interface with this id, its network and its addresses; raise VirtualInterfaceNotFound."""
-        return super().get(vif_id, deleted=deleted, load=load)
+        return super().get(key, deleted=deleted, load=load)
 
     def get_by_address(self, address: str) -> VirtualInterface | None:
         """Give the interface with a MAC address, its network and its addresses, or None."""
@@ -70,7 +68,8 @@ class VirtualInterfaceRepository(NovaRepository[VirtualInterface]):
 
     def get_by_network(self, network_id: int) -> list[VirtualInterface]:
         """Give the interfaces on a network, it and their addresses."""
-        return self.find(col(VirtualInterface.network_id) == network_id, load=_LOADS)
+        # scan: a network may have more than may be examined in one call
+        return self.find(col(VirtualInterface.network_id) == network_id, load=_LOADS, scan=True)
 
     def get_all(self) -> list[VirtualInterface]:
         """Give every interface, its network and its addresses."""

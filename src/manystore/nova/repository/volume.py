@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manystore import Assignment, Exhausted, col, count, project, sum_
+from manystore import Assignment, Exhausted, TooLarge, col, count, project, sum_
 
 from ..access import Deleted
 from ..exception import ISCSITargetNotFoundForVolume, NoMoreTargets, VolumeNotFound, VolumeNotFoundForInstance
 from ..model.instance import Instance
 from ..model.volume import IscsiTarget, Volume, VolumeMetadataItem
 from .guard import NovaRepository
-from .pairs import read_pairs, write_pairs
+from .pairs import delete_pair, make_pairs, read_pairs, write_pairs
 
 if TYPE_CHECKING:
     from ..database import Nova
 
 _OF_INSTANCE = (Volume.volume_metadata, Volume.volume_type)
 _LOADS = (Volume.instance, *_OF_INSTANCE)
+_PINNED_TO = col(VolumeMetadataItem.volume_id)
 _EC2_ID = re.compile("vol-([0-9a-f]{1,15})")
 
 
@@ -53,8 +54,7 @@ class VolumeRepository(NovaRepository[Volume]):
 
         def create(db: Nova) -> None:
             db.volume.create(record)
-            items = [VolumeMetadataItem(key=key, value=value, volume_id=record.id) for key, value in metadata.items()]
-            record.volume_metadata = db.system.volume_metadata.create_all(items)
+            record.volume_metadata = make_pairs(db.system.volume_metadata, _PINNED_TO, record.id, metadata)
 
         self.database.atomic(create)
         return record
@@ -63,13 +63,15 @@ class VolumeRepository(NovaRepository[Volume]):
         """Give a volume with its instance, type and what is pinned to it; raise VolumeNotFound."""
         return super().get(key, deleted=deleted, load=load)
 
+    # -- several; scan: deleted ones count too, so there may be more than may be examined in one call --
+
     def get_all(self) -> list[Volume]:
         """Give all volumes."""
-        return self.find(load=_LOADS, scan=True)  # all of them is what is asked for
+        return self.find(load=_LOADS, scan=True)
 
     def get_all_by_host(self, host: str) -> list[Volume]:
         """Give the volumes on a host."""
-        return self.find(col(Volume.host) == host, load=_LOADS)
+        return self.find(col(Volume.host) == host, load=_LOADS, scan=True)
 
     def get_all_by_instance(self, instance_id: int) -> list[Volume]:
         """Give the volumes of an instance; raise VolumeNotFoundForInstance when it has none."""
@@ -80,7 +82,14 @@ class VolumeRepository(NovaRepository[Volume]):
 
     def get_all_by_project(self, project_id: str) -> list[Volume]:
         """Give the volumes of a project."""
-        return self.find(col(Volume.project_id) == project_id, load=_LOADS)
+        return self.find(col(Volume.project_id) == project_id, load=_LOADS, scan=True)
+
+    def data_get_for_project(self, project_id: str) -> tuple[int, int]:
+        """Give the number of a project's volumes and their size."""
+        found = self.select(VOLUME_USE, col(Volume.project_id) == project_id, scan=True)
+        return (found[0].volumes, found[0].gigabytes or 0) if found else (0, 0)
+
+    # -- one --
 
     def get_by_ec2_id(self, ec2_id: str) -> Volume:
         """Give the volume that users of the EC2 API know by this name; raise VolumeNotFound."""
@@ -100,10 +109,7 @@ class VolumeRepository(NovaRepository[Volume]):
             raise ISCSITargetNotFoundForVolume(volume_id=volume_id)
         return found.target_num
 
-    def data_get_for_project(self, project_id: str) -> tuple[int, int]:
-        """Give the number of a project's volumes and their size."""
-        found = self.select(VOLUME_USE, col(Volume.project_id) == project_id)
-        return (found[0].volumes, found[0].gigabytes or 0) if found else (0, 0)
+    # -- changes --
 
     def update(
         self,
@@ -121,7 +127,7 @@ class VolumeRepository(NovaRepository[Volume]):
         def update(db: Nova) -> Volume:
             volume = db.volume.hold(key)
             if metadata is not None:
-                write_pairs(db.system.volume_metadata, col(VolumeMetadataItem.volume_id), key, metadata, delete=True)
+                write_pairs(db.system.volume_metadata, _PINNED_TO, key, metadata, delete=True)
             return volume if first is None else db.volume.update(key, first, *more, revision=revision)
 
         return self.database.atomic(update)
@@ -130,7 +136,7 @@ class VolumeRepository(NovaRepository[Volume]):
         """Say that an instance has a volume; raise VolumeNotFound or InstanceNotFound."""
 
         def attach(db: Nova) -> None:
-            db.system.instance.get(instance_id)
+            db.system.instance.get(instance_id, load=())
             db.volume.update(
                 volume_id,
                 col(Volume.status).to("in-use"),
@@ -169,9 +175,9 @@ class VolumeRepository(NovaRepository[Volume]):
             raise NoMoreTargets(f"host {host} has no free target") from None
 
     def delete(self, target: Volume | int, /) -> None:
-        """Delete a volume, at any revision, and what is pinned to it, and free its target, in one step.
+        """Delete a volume, at any revision, and what is pinned to it, and free its target.
 
-        So does destroy.
+        So does destroy. One step; where more is pinned to it than a step holds, that goes first, in steps of its own.
         """
         volume_id = target.id if isinstance(target, Volume) else target
 
@@ -182,7 +188,11 @@ class VolumeRepository(NovaRepository[Volume]):
                 col(IscsiTarget.volume_id) == volume_id, changes=[col(IscsiTarget.volume_id).to(None)]
             )
 
-        self.database.atomic(delete)
+        try:
+            self.database.atomic(delete)
+        except TooLarge:
+            self.system.volume_metadata.delete_where(col(VolumeMetadataItem.volume_id) == volume_id)
+            self.database.atomic(delete)
 
 
 class VolumeMetadataRepository(NovaRepository[VolumeMetadataItem]):
@@ -195,20 +205,21 @@ class VolumeMetadataRepository(NovaRepository[VolumeMetadataItem]):
     def get_by_volume(self, volume_id: int) -> dict[str, str | None]:
         """Give what is pinned to a volume; raise VolumeNotFound."""
         self.database.volume.get(volume_id, load=())
-        return read_pairs(self.system.volume_metadata, col(VolumeMetadataItem.volume_id), volume_id)
+        return read_pairs(self.system.volume_metadata, _PINNED_TO, volume_id)
 
     def delete_by_key(self, volume_id: int, key: str) -> None:
         """Delete one key that is pinned to a volume, if it is there; raise VolumeNotFound."""
         self.database.volume.get(volume_id, load=())
-        of_volume, of_key = col(VolumeMetadataItem.volume_id) == volume_id, col(VolumeMetadataItem.key) == key
-        self.system.volume_metadata.delete_where(of_volume, of_key)
+        delete_pair(self.system.volume_metadata, _PINNED_TO, volume_id, key)
 
-    def replace(self, volume_id: int, metadata: Mapping[str, str | None], *, delete: bool) -> None:
-        """Pin keys and values to a volume, in one step; delete: in place of all there are. Raise VolumeNotFound."""
+    def replace(self, volume_id: int, metadata: Mapping[str, str | None], *, delete: bool) -> dict[str, str | None]:
+        """Pin keys and values to a volume, in one step; delete: and take off all other keys. Give what is there.
 
-        def put(db: Nova) -> None:
+        Raises VolumeNotFound.
+        """
+
+        def replace(db: Nova) -> dict[str, str | None]:
             db.volume.hold(volume_id)
-            parent = col(VolumeMetadataItem.volume_id)
-            write_pairs(db.system.volume_metadata, parent, volume_id, metadata, delete=delete)
+            return write_pairs(db.system.volume_metadata, _PINNED_TO, volume_id, metadata, delete=delete)
 
-        self.database.atomic(put)
+        return self.database.atomic(replace)

@@ -11,12 +11,13 @@ from ..access import Deleted
 from ..exception import VolumeTypeNotFound, VolumeTypeNotFoundByName
 from ..model.volume import VolumeType, VolumeTypeExtraSpec
 from .guard import NovaRepository
-from .pairs import read_pairs, write_pairs
+from .pairs import delete_pair, make_pairs, read_pairs, write_pairs
 
 if TYPE_CHECKING:
     from ..database import Nova
 
 _LOADS = (VolumeType.extra_specs,)
+_ASKED_BY = col(VolumeTypeExtraSpec.volume_type_id)
 
 
 class VolumeTypeRepository(NovaRepository[VolumeType]):
@@ -34,8 +35,7 @@ class VolumeTypeRepository(NovaRepository[VolumeType]):
 
         def create(db: Nova) -> None:
             db.volume_type.create(record)
-            specs = [VolumeTypeExtraSpec(key=k, value=v, volume_type_id=record.id) for k, v in extra_specs.items()]
-            record.extra_specs = db.volume_type_extra_spec.create_all(specs)
+            record.extra_specs = make_pairs(db.volume_type_extra_spec, _ASKED_BY, record.id, extra_specs)
 
         self.database.atomic(create)
         return record
@@ -73,20 +73,17 @@ class VolumeTypeExtraSpecRepository(NovaRepository[VolumeTypeExtraSpec]):
 
     def get_by_type(self, volume_type_id: int) -> dict[str, str | None]:
         """Give the extra specs of a kind."""
-        return read_pairs(self, col(VolumeTypeExtraSpec.volume_type_id), volume_type_id)
+        return read_pairs(self, _ASKED_BY, volume_type_id)
 
     def delete_by_key(self, volume_type_id: int, key: str) -> None:
         """Delete one extra spec of a kind, if it is there."""
-        self.delete_where(
-            col(VolumeTypeExtraSpec.volume_type_id) == volume_type_id, col(VolumeTypeExtraSpec.key) == key
-        )
+        delete_pair(self, _ASKED_BY, volume_type_id, key)
 
-    def update_or_create(self, volume_type_id: int, extra_specs: Mapping[str, str | None]) -> None:
-        """Change or add extra specs of a kind, in one step; raise VolumeTypeNotFound."""
+    def update_or_create(self, volume_type_id: int, extra_specs: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Change or add extra specs of a kind, in one step, and give all; raise VolumeTypeNotFound."""
 
-        def put(db: Nova) -> None:
+        def update(db: Nova) -> dict[str, str | None]:
             db.volume_type.hold(volume_type_id)
-            parent = col(VolumeTypeExtraSpec.volume_type_id)
-            write_pairs(db.volume_type_extra_spec, parent, volume_type_id, extra_specs, delete=False)
+            return write_pairs(db.volume_type_extra_spec, _ASKED_BY, volume_type_id, extra_specs, delete=False)
 
-        self.database.atomic(put)
+        return self.database.atomic(update)

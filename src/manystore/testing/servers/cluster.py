@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -19,7 +20,23 @@ class Cluster(Generic[S]):
 
     def form(self) -> None:
         """Have the nodes that were begun become one; return when all of them take part."""
-        raise NotImplementedError
+        for node in self.nodes:
+            node.until(node.answers)
+
+    def leader(self) -> S:
+        """Give the node that leads, of those that run."""
+        found: list[S] = []
+
+        def look() -> bool:
+            for node in self.nodes:
+                if node.is_running:
+                    with contextlib.suppress(OSError):
+                        if node.leads():
+                            found.append(node)
+            return bool(found)
+
+        next(node for node in self.nodes if node.is_running).until(look)
+        return found[0]
 
     @property
     def url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
@@ -47,6 +46,11 @@ class Etcd(Server):
         """Say whether it has a leader: the port is open long before."""
         return bool(self.call("GET", "/health").get("health") == "true")
 
+    def leads(self) -> bool:
+        """Say whether it leads the cluster that it is in."""
+        status = self.call("POST", "/v3/maintenance/status", {})
+        return bool(status) and status.get("leader") == status["header"]["member_id"]
+
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Ask the gateway; {} for what is no answer."""
         connection = HTTPConnection(HOST, self.port, timeout=1)
@@ -74,27 +78,6 @@ class EtcdCluster(Cluster[Etcd]):
             node.name = f"n{number}"
         for node in self.nodes:
             node.members = ",".join(f"{each.name}=http://{HOST}:{each.second_port}" for each in self.nodes)
-
-    def form(self) -> None:
-        """Wait until every member is healthy."""
-        for node in self.nodes:
-            node.until(node.answers)
-
-    def leader(self) -> Etcd:
-        """Give the member that leads, of those that run."""
-        found: list[Etcd] = []
-
-        def look() -> bool:
-            for node in self.nodes:
-                if node.is_running:
-                    with contextlib.suppress(OSError):
-                        status = node.call("POST", "/v3/maintenance/status", {})
-                        if status and status.get("leader") == status["header"]["member_id"]:
-                            found.append(node)
-            return bool(found)
-
-        next(node for node in self.nodes if node.is_running).until(look)
-        return found[0]
 
     @property
     def url(self) -> str:

@@ -61,6 +61,10 @@ class Server:
         """Say whether it takes requests by now; may raise OSError."""
         raise NotImplementedError
 
+    def leads(self) -> bool:
+        """Say whether it leads the cluster that it is in; may raise OSError."""
+        raise NotImplementedError
+
     @property
     def url(self) -> str:
         """The URL that a database is opened with."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
 from .binaries import program, zookeeper_classes
@@ -57,6 +56,10 @@ class ZooKeeper(Server):
         """Say whether it serves: a member without a leader has no mode."""
         return self.says(b"Mode:")
 
+    def leads(self) -> bool:
+        """Say whether it leads the ensemble that it is in."""
+        return self.says(b"Mode: leader")
+
     def says(self, answer: bytes) -> bool:
         """Say whether what it tells of itself holds some bytes."""
         return ask(self.port, b"srvr", answer)
@@ -76,26 +79,6 @@ class ZooKeeperEnsemble(Cluster[ZooKeeper]):
         lines = [f"server.{number}={HOST}:{next(ports)}:{next(ports)}" for number in (1, 2, 3)]
         for number, node in enumerate(self.nodes, 1):
             node.number, node.members = number, "\n".join(lines)
-
-    def form(self) -> None:
-        """Wait until every member leads or follows."""
-        for node in self.nodes:
-            node.until(node.answers)
-
-    def leader(self) -> ZooKeeper:
-        """Give the member that leads, of those that run."""
-        found: list[ZooKeeper] = []
-
-        def look() -> bool:
-            for node in self.nodes:
-                if node.is_running:
-                    with contextlib.suppress(OSError):
-                        if node.says(b"Mode: leader"):
-                            found.append(node)
-            return bool(found)
-
-        next(node for node in self.nodes if node.is_running).until(look)
-        return found[0]
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ from .test_observability import *
 from .test_paging import *
 from .test_projection import *
 from .test_queries import *
+from .test_races import *
 from .test_records import *
 from .test_references import *
 from .test_retrying import *

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from functools import partial
-
 import pytest
 
 from manystore import (
@@ -15,7 +11,6 @@ from manystore import (
     NotFound,
     Repository,
     Restricted,
-    WriteRefused,
     col,
     field,
     model,
@@ -380,32 +375,3 @@ def test_a_changed_target_keeps_its_referrers(graph: Graph) -> None:
         graph.node.delete("a")
     graph.edge.update(1, col(Edge.kept_by).to("b"))
     graph.node.delete("a")
-
-
-def test_a_target_and_its_referrers_at_once_leave_no_orphan(place: Place, graph: Graph) -> None:
-    other = place.connect(Graph)
-    for n in range(12):
-        name = f"n{n}"
-        graph.node.create(Node(name=name))
-        outcome = _race(partial(other.edge.create, Edge(id=n, kept_by=name)), partial(graph.node.delete, name))
-        assert outcome in (["done", "Restricted"], ["MissingReference", "done"])
-        assert graph.node.exists(col(Node.name) == name) == graph.edge.exists(col(Edge.id) == n)
-
-
-def _race(*calls: Callable[[], object]) -> list[str]:
-    """Run calls at once, each in a thread of its own; give "done" or the name of the refusal of each."""
-    outcome = ["nothing"] * len(calls)
-
-    def run(place: int, call: Callable[[], object]) -> None:
-        try:
-            call()
-            outcome[place] = "done"
-        except WriteRefused as error:
-            outcome[place] = type(error).__name__
-
-    threads = [threading.Thread(target=run, args=numbered) for numbered in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcome

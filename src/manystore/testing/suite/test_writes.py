@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -24,7 +22,6 @@ from manystore import (
     Repository,
     UsageError,
     ValueRefused,
-    asc,
     col,
     everything,
     field,
@@ -323,7 +320,7 @@ def test_increment_goes_with_numbers(quota: Cloud) -> None:
             quota.quota.increment(("p", "cores"), Quota.used, refused)
 
 
-# --- claim, and threads ----------------------------------------------------------------------------------------------
+# --- claim ----------------------------------------------------------------------------------------------------------
 
 
 def _addresses(cloud: Cloud, number: int) -> None:
@@ -356,83 +353,3 @@ def test_claim_needs_a_filter_with_a_path(cloud: Cloud) -> None:
         cloud.address.claim(col(Address.leased_at).is_(None), changes=[col(Address.server_id).to("s")])
     with pytest.raises(UsageError):
         cloud.address.claim(FREE, changes=[])
-
-
-def _race(number: int, work: Callable[[int], object]) -> list[BaseException]:
-    """Do work(n) in so many threads at once; give what they raised."""
-    barrier, failed = threading.Barrier(number), list[BaseException]()
-
-    def run(n: int) -> None:
-        barrier.wait()
-        try:
-            work(n)
-        except Exception as error:  # noqa: BLE001 - handed to the test
-            failed.append(error)
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return failed
-
-
-def test_racing_claims_never_take_the_same_one(place: Place) -> None:
-    programs = [place.connect(Cloud), place.connect(Cloud)]
-    _addresses(programs[0], 40)
-    taken: list[IPv4Address] = []
-
-    def work(n: int) -> None:
-        changes = [col(Address.server_id).to(f"s{n}")]
-        taken.extend(programs[n % 2].address.claim(FREE, changes=changes).ip for _ in range(10))
-
-    assert _race(4, work) == []
-    assert len(set(taken)) == len(taken) == 40
-    holders = Counter(a.server_id for a in programs[0].address.find(limit=50))
-    assert holders == {f"s{n}": 10 for n in range(4)}
-    failed = _race(2, work)
-    assert [type(error) for error in failed] == [Exhausted, Exhausted]
-
-
-def test_racing_increments_lose_nothing_and_keep_the_bound(quota: Cloud) -> None:
-    def work(_: int) -> None:
-        for _ in range(10):
-            quota.quota.increment(("p", "cores"), Quota.used, high=40)
-
-    failed = _race(4, work)
-    assert quota.quota.get(("p", "cores")).used == 40
-    assert {type(error) for error in failed} == {OutOfBounds}
-
-
-def test_of_racing_saves_one_wins(library: Library) -> None:
-    author = library.author.create(Author(name="a"))
-    copies = [library.author.get(author.id) for _ in range(4)]
-
-    def work(n: int) -> None:
-        copies[n].first = f"thread {n}"
-        library.author.save(copies[n])
-
-    failed = _race(4, work)
-    assert [type(error) for error in failed] == [Conflict] * 3
-    assert library.author.get(author.id).first in {f"thread {n}" for n in range(4)}
-
-
-def test_of_racing_creates_one_has_the_unique(library: Library) -> None:
-    failed = _race(4, lambda n: library.author.create(Author(name="same", first=str(n))))
-    assert [type(error) for error in failed] == [Duplicate] * 3
-    assert len(library.author.find(order_by=asc(Author.id), limit=9)) == 1
-
-
-def test_racing_retries_all_come_through(library: Library) -> None:
-    author = library.author.create(Author(name="a", first=""))
-
-    def work(n: int) -> None:
-        def add(tx: Library) -> None:
-            with tx.author.edit(author.id) as there:
-                there.first = f"{there.first}{n}"
-
-        for _ in range(5):
-            library.retrying(add)
-
-    assert _race(3, work) == []
-    assert Counter(library.author.get(author.id).first) == {"0": 5, "1": 5, "2": 5}

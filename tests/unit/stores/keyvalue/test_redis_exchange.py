@@ -20,7 +20,8 @@ from manystore.stores.keyvalue.protocol import CATALOG, Absent, Check, Exists, P
 from manystore.stores.keyvalue.redis import Redis, RedisStore
 from manystore.stores.keyvalue.redis_script import COMMIT
 from manystore.testing import servers
-from manystore.testing.network import Fault, Proxy
+from manystore.testing.fault import Fault
+from manystore.testing.network import Proxy
 
 pytestmark = pytest.mark.server
 

@@ -12,7 +12,8 @@ import pytest
 from manystore import Database, Repository, asc, errors, field, model
 from manystore.stores.keyvalue.protocol import Absent, Same, token_of
 from manystore.testing import servers
-from manystore.testing.network import Proxy, Stage
+from manystore.testing.fault import Stage
+from manystore.testing.network import Proxy
 from manystore.testing.speech import Numbered
 
 from .conftest import EPOCH
