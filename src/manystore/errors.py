@@ -4,7 +4,8 @@
     ├── DeclarationError          a model, repository or projection is declared wrongly
     ├── UsageError                a call that can never be right (also a TypeError)
     ├── ValueRefused              a value that no store may hold, or that its field may not (also a ValueError)
-    │   └── OutOfBounds           an increment would pass a declared bound
+    │   ├── OutOfBounds           an increment would pass a declared bound
+    │   └── Pinned                a value that the older schema cannot hold, while programs of it still run
     ├── URLError                  a store's URL or one of its options is wrong (also a ValueError)
     ├── QueryRefused              the planner will not run this query
     │   ├── NoAccessPath          no key or index serves the filter: the text shows the index to declare
@@ -26,6 +27,7 @@
     │   ├── NotADatabase          the place holds something that manystore did not make
     │   ├── SchemaMismatch        the stored schema is not this program's
     │   ├── ProgramTooOld         the database has moved on to a newer schema or format
+    │   ├── MigrationRefused      a migration, or a history of them, does not fit what it follows
     │   └── EpochChanged          the catalog changed since it was read (handled inside; seen when it keeps changing)
     ├── StoreError                the store itself
     │   ├── Unavailable           out of reach, busy or timed out; nothing was written
@@ -72,6 +74,10 @@ class ValueRefused(ManystoreError, ValueError):
 
 class OutOfBounds(ValueRefused):
     """An increment would carry a field past the bound given; nothing was written."""
+
+
+class Pinned(ValueRefused):
+    """A value that only the newer schema can hold, while programs of the older one may still read the record."""
 
 
 class URLError(ManystoreError, ValueError):
@@ -260,6 +266,10 @@ class SchemaMismatch(SchemaError):
 
 class ProgramTooOld(SchemaError):
     """The database was made or raised by a newer program."""
+
+
+class MigrationRefused(SchemaError):
+    """A migration does not fit the schema it follows, or a history of them does not hold together."""
 
 
 class EpochChanged(SchemaError):

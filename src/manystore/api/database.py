@@ -232,6 +232,12 @@ class Database:
         self.close()
 
 
+def models_of(database: type[Database]) -> tuple[type[Any], ...]:
+    """Give the models of a Database's repositories, without opening it; raise DeclarationError."""
+    repositories = database._find_repositories()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return tuple(model for _, model in repositories.values())
+
+
 def _hints(cls: type[Database], namespace: dict[str, Any]) -> dict[str, Any]:
     """Resolve the annotations of a Database; namespace: the names of the function that it was made in, if any."""
     own = {name: note for base in reversed(cls.__mro__) for name, note in inspect.get_annotations(base).items()}

@@ -40,6 +40,7 @@ def model(
     soft_delete: bool = ...,
     frozen: bool = ...,
     version: int = ...,
+    was: str | None = ...,
 ) -> Callable[[type[M]], type[M]]: ...
 @dataclass_transform(kw_only_default=True, field_specifiers=(field, ref, related))
 def model(
@@ -54,12 +55,14 @@ def model(
     soft_delete: bool = False,
     frozen: bool = False,
     version: int = 1,
+    was: str | None = None,
 ) -> Any:
     """Make a class a model: a slotted, keyword-only, standard dataclass with nothing of a store in it.
 
     abstract: only lends its fields to the models that inherit it. collection: the stored name, snake_case of the class
     if not given. small: few records, so that reading all of them is no hidden scan. soft_delete: delete() sets its
-    `deleted` field. version: the number of its shape. Raises DeclarationError, which names the class and the field.
+    `deleted` field. version: the number of its shape. was: the class's name before, for `manystore migrate make`.
+    Raises DeclarationError, which names the class and the field.
     """
     # The class may sit in a function, whose names its annotations use.
     frame = inspect.currentframe()
@@ -67,7 +70,7 @@ def model(
     namespace = dict(outer.f_locals) if outer is not None and outer.f_locals is not outer.f_globals else {}
     options: dict[str, Any] = {"indexes": _several(indexes), "uniques": _several(uniques)}
     options |= {"small": small, "soft_delete": soft_delete}
-    options |= {"collection": collection, "version": version}
+    options |= {"collection": collection, "version": version, "was": was}
 
     def decorate(target: type[Any]) -> type[Any]:
         builder = _Builder(target, namespace)
@@ -174,6 +177,7 @@ class _Builder:
             small=options["small"],
             soft_delete=options["soft_delete"],
             version=options["version"],
+            was=options["was"],
             namespace=self.namespace,
         )
         if refused := check_model(info):

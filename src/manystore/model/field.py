@@ -41,6 +41,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     digits: int | None = None
     scale: int | None = None
     column: str | None = None
+    was: str | tuple[str, ...] | None = None
     stamp: Stamp | None = None
     scope: bool = False
     reference: RefDecl | None = None
@@ -114,6 +115,7 @@ def field(
     generated: Literal[True],
     key: bool = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     init: Literal[False] = False,
 ) -> Any: ...
 @overload
@@ -127,6 +129,7 @@ def field(
     digits: int | None = ...,
     scale: int | None = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     stamp: Stamp | None = ...,
     scope: bool = ...,
     repr: bool = ...,
@@ -142,6 +145,7 @@ def field(
     digits: int | None = ...,
     scale: int | None = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     scope: bool = ...,
     repr: bool = ...,
 ) -> V: ...
@@ -155,6 +159,7 @@ def field(
     digits: int | None = ...,
     scale: int | None = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     scope: bool = ...,
     repr: bool = ...,
 ) -> Any: ...
@@ -170,8 +175,9 @@ def field(
     """Declare a stored field: its default and what the store keeps for it.
 
     key: part of the key. generated: an int key from the model's counter. unique, index: True, or a declaration.
-    max_length: code points or bytes. digits, scale: of a Decimal. column: the stored name. stamp: set by the clock when
-    the record is created, updated or deleted. scope: the field that `db.scoped` fills and checks. repr: in the repr.
+    max_length: code points or bytes. digits, scale: of a Decimal. column: the stored name. was: its name before, for
+    `manystore migrate make`, or the names of those it was merged from. stamp: set by the clock when the record is
+    created, updated or deleted. scope: the field that `db.scoped` fills and checks. repr: in the repr.
     """
     del init
     if generated:
@@ -190,6 +196,7 @@ def ref(
     unique: bool | UniqueDecl = ...,
     index: bool | IndexDecl = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     scope: bool = ...,
 ) -> Any: ...
 @overload
@@ -202,6 +209,7 @@ def ref(
     unique: bool | UniqueDecl = ...,
     index: bool | IndexDecl = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     scope: bool = ...,
 ) -> V | None: ...
 @overload
@@ -214,6 +222,7 @@ def ref(
     unique: bool | UniqueDecl = ...,
     index: bool | IndexDecl = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     scope: bool = ...,
 ) -> V: ...
 @overload
@@ -226,6 +235,7 @@ def ref(
     unique: bool | UniqueDecl = ...,
     index: bool | IndexDecl = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     scope: bool = ...,
 ) -> V | None: ...
 @overload
@@ -238,6 +248,7 @@ def ref(
     unique: bool | UniqueDecl = ...,
     index: bool | IndexDecl = ...,
     column: str | None = ...,
+    was: str | tuple[str, ...] | None = ...,
     scope: bool = ...,
 ) -> V: ...
 def ref(

@@ -24,7 +24,10 @@ INFO = "__manystore__"  # the class attribute that holds the Model
 
 
 class Model(msgspec.Struct, frozen=True, eq=False, dict=True):
-    """What @model learned of a class. namespace: the names of the function, if any, that the class was made in."""
+    """What @model learned of a class. was: the class's name before.
+
+    namespace: the names of the function, if any, that the class was made in.
+    """
 
     cls: type[Any]
     name: str
@@ -36,6 +39,7 @@ class Model(msgspec.Struct, frozen=True, eq=False, dict=True):
     small: bool
     soft_delete: bool
     version: int
+    was: str | None
     namespace: Mapping[str, Any]
 
     @cached_property

@@ -1,0 +1,231 @@
+"""`manystore migrate ...`: makes, checks, lists, merges and squashes migrations. No store is opened by any of it."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..api.database import Database, models_of
+from ..errors import UsageError
+from ..migrations.folder import Folder
+from ..migrations.history import History
+from ..migrations.making import check, make, merge
+from ..migrations.migration import Migration
+from ..migrations.squash import functions_of, squashed, stretch
+from ..migrations.wanted import Wanted
+from ..migrations.window import Window
+from ..migrations.writer import text_of
+
+# What a reader of a manual of migrations looks for; none of it is built.
+_NOT_BUILT = ("adopt", "contract", "down", "finalize", "plan", "status", "sweep", "up")
+
+
+class _Verbs(click.Group):
+    """A group that says of verbs still to come that they are."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a verb."""
+        if args and args[0] in _NOT_BUILT:
+            raise click.ClickException(
+                f"migrate {args[0]} is not built yet: no command carries out a migration on a store so far"
+            )
+        return super().resolve_command(ctx, args)
+
+
+_FOLDER = click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where the migration files are."
+)
+_DATABASE = click.option(
+    "--database", metavar="MODULE:CLASS", help="The Database whose models count, as in shop.model:Shop."
+)
+
+
+@click.group(cls=_Verbs)
+def migrate() -> None:
+    """Make, check and list migrations: one history for every store.
+
+    The models and the folder are named in pyproject.toml, or by --database and --folder:
+
+    \b
+    [tool.manystore]
+    database = "shop.model:Shop"
+    migrations = "src/shop/migrations"
+
+    Carrying migrations out on a store (up, finalize, sweep, contract, down, plan, status, adopt) is not built yet.
+    """
+
+
+@migrate.command("make")
+@_DATABASE
+@_FOLDER
+@click.option("--name", metavar="WORDS", help="What the file is called behind its number, as in add_colour.")
+@click.option("--drop", is_flag=True, help="Allow what loses values: fields and models that are gone.")
+@click.option("--closed", is_flag=True, help="Allow what stops writes while records are rewritten.")
+@click.option("--dry-run", is_flag=True, help="Print the file, and write nothing.")
+def make_command(
+    database: str | None, folder: Path | None, name: str | None, *, drop: bool, closed: bool, dry_run: bool
+) -> None:
+    """Compare the models with the history and write a migration file for what differs.
+
+    Renames are declared, by field(was="old") and @model(was="Old"); several fields with one old name are a split, one
+    field with several old names is a merge. What can't be derived is marked FILL_IN in the file, with a question.
+
+    \b
+    manystore migrate make
+    manystore migrate make --database shop.model:Shop --folder migrations --name add_colour
+    """
+    settings = _settings()
+    place = _folder(folder, settings)
+    made = make(place, _wanted(database, settings), name=name, drop=drop, closed=closed)
+    if made is None:
+        click.echo("nothing to do: the history leads to the models")
+        return
+    if dry_run:
+        click.echo(made.text, nl=False)
+    else:
+        click.echo(f"wrote {place.write(made.migration, made.text)}")
+    for note in made.notes:
+        click.echo(f"  {note}", err=dry_run)
+
+
+@migrate.command("check")
+@_DATABASE
+@_FOLDER
+@click.option("--pin", is_flag=True, help="If all is well, remember the files as released: they may not change again.")
+def check_command(database: str | None, folder: Path | None, *, pin: bool) -> None:
+    """Look that history and models agree; for CI.
+
+    Ends with exit code 1 when they differ, when two migrations follow the same one and are not merged, when a place is
+    still to be filled in, or when a released file was edited.
+
+    \b
+    manystore migrate check
+    manystore migrate check --pin
+    """
+    settings = _settings()
+    place = _folder(folder, settings)
+    problems = check(place, _wanted(database, settings))
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        sys.exit(1)
+    number = len(place.history().migrations)
+    if pin:
+        click.echo(f"released: {len(place.pin(place.history()))} more")
+    click.echo(f"ok: {number} migrations lead to the models")
+
+
+@migrate.command("history")
+@_FOLDER
+@click.option("--long", "-l", "is_long", is_flag=True, help="List the operations, and what each costs.")
+def history_command(folder: Path | None, *, is_long: bool) -> None:
+    """List the migrations in order, with how each goes beside running programs.
+
+    \b
+    manystore migrate history
+    manystore migrate history --long --folder migrations
+    """
+    place = _folder(folder, _settings())
+    history, pins = place.history(), place.pins()
+    for migration in history.migrations:
+        window = _window(history, migration)
+        marks = ["to be filled in" if window is None else window.manner.text]
+        marks += ["released"] * (migration.name in pins)
+        marks += ["one way"] * (window is not None and window.inverse() is None)
+        click.echo(f"{migration.name}  [{'; '.join(marks)}]")
+        if not is_long:
+            continue
+        for number, operation in enumerate(migration.operations):
+            how = "to be filled in" if window is None else window.manners[number].text
+            click.echo(f"    {operation.title()}  [{how}]")
+        for lost in () if window is None else window.lost:
+            click.echo(f"    loses {lost}")
+
+
+def _window(history: History, migration: Migration) -> Window | None:
+    """Give the way that a migration leads; None when a place in it is still to be filled in."""
+    if any(operation.unfilled() for operation in migration.operations):
+        return None
+    return migration.window(history.before(migration))
+
+
+@migrate.command("merge")
+@_FOLDER
+def merge_command(folder: Path | None) -> None:
+    """Join two migrations that follow the same one, when their order does not matter.
+
+    \b
+    manystore migrate merge
+    """
+    place = _folder(folder, _settings())
+    migration, text = merge(place)
+    click.echo(f"wrote {place.write(migration, text)}")
+
+
+@migrate.command("squash")
+@click.argument("first")
+@click.argument("last")
+@_FOLDER
+@click.option("--name", metavar="NAME", help="What the new file is called; FIRST_to_LAST if not given.")
+def squash_command(first: str, last: str, folder: Path | None, name: str | None) -> None:
+    """Replace the migrations from FIRST to LAST by one. A name may be given by its number.
+
+    The new file names those that it replaces, so that a store that had them will be known to have it.
+
+    \b
+    manystore migrate squash 0001 0007
+    """
+    place = _folder(folder, _settings())
+    history = place.history()
+    found = stretch(history, first, last)
+    migration = squashed(history, first, last, name)
+    above = functions_of([(m, place.text(m)) for m in found], migration)
+    text = text_of(migration, f"{found[0].name} to {found[-1].name}, in one.", above=above)
+    path = place.write(migration, text)
+    for old in found:
+        if old.name != migration.name:
+            place.remove(old)
+    click.echo(f"wrote {path}, which replaces {len(found)} files")
+
+
+def _settings() -> dict[str, Any]:
+    """Read [tool.manystore] of the pyproject.toml here or further up; its paths are from there."""
+    for place in (Path.cwd(), *Path.cwd().parents):
+        path = place / "pyproject.toml"
+        if path.is_file():
+            try:
+                found: dict[str, Any] = tomllib.loads(path.read_text()).get("tool", {}).get("manystore", {})
+            except tomllib.TOMLDecodeError as reason:
+                raise UsageError(f"pyproject.toml cannot be read: {reason}") from None
+            return found if "migrations" not in found else {**found, "migrations": str(place / found["migrations"])}
+    return {}
+
+
+def _folder(given: Path | None, settings: dict[str, Any]) -> Folder:
+    return Folder(given or Path(settings.get("migrations", "migrations")))
+
+
+def _wanted(given: str | None, settings: dict[str, Any]) -> Wanted:
+    """Import the Database that was named, from the folder that the command was called in as well."""
+    path = given or settings.get("database")
+    if path is None:
+        raise UsageError('name the models: --database shop.model:Shop, or database = "..." in [tool.manystore]')
+    module_name, _, name = path.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = import_module(module_name)
+    except ImportError as reason:
+        raise UsageError(f"{path}: cannot be imported: {reason}") from None
+    finally:
+        sys.path.remove(str(Path.cwd()))
+    found = getattr(module, name, None)
+    if not (isinstance(found, type) and issubclass(found, Database)):
+        raise UsageError(f"{path}: is no Database; write it as in shop.model:Shop")
+    return Wanted.of(models_of(found))
