@@ -37,7 +37,7 @@ def memory(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", pytest.param("sqlite", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return request.getfixturevalue("memory")
