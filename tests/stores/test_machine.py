@@ -12,7 +12,9 @@ SOAK_STEPS = int(os.environ.get("SOAK_STEPS", "200000"))
 
 
 def case(name, *urls):
-    return pytest.param(urls, id=name, marks=[] if set(urls) <= set(SERVERLESS) else [pytest.mark.server])
+    marks = [] if set(urls) <= set(SERVERLESS) else [pytest.mark.server]
+    # All that need no server at once are enough for make check.
+    return pytest.param(urls, id=name, marks=[*marks, pytest.mark.slow] if len(urls) == 1 else marks)
 
 
 CASES = [*(case(url[:-1], url) for url in STORES), case("serverless", *SERVERLESS), case("all", *STORES)]
