@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from manystore.nova.context import RequestContext, get_admin_context
 from manystore.nova.database import Nova
 
 HEADER = "arrival_s,batch,vcpus,memory_gb,lifetime_s"
@@ -42,3 +43,25 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return request.getfixturevalue("memory")
     return f"sqlite:///{tmp_path / 'nova.db'}?durability=off"
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Nova]:
+    with Nova.connect(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def owner(db: Nova) -> Nova:
+    return db.for_context(RequestContext("u", "p"))
+
+
+@pytest.fixture
+def other(db: Nova) -> Nova:
+    return db.for_context(RequestContext("v", "q"))
+
+
+@pytest.fixture
+def dead(db: Nova) -> Nova:
+    """An administrator who asks for deleted records: those only."""
+    return db.for_context(get_admin_context(read_deleted=True))

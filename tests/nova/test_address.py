@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -37,12 +36,6 @@ from manystore.nova.model.network import FixedIp, FloatingIp, Network, VirtualIn
 
 MINE, OTHER = RequestContext("alice", "blue"), RequestContext("bob", "red")
 OLD = datetime(2011, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def db(url: str) -> Iterator[Nova]:
-    with Nova.connect(url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from manystore import Call, col
+from manystore import col
 from manystore.nova import full_plane
-from manystore.nova import replay as replay_file
 from manystore.nova.database import Nova
 from manystore.nova.exception import ReplayRefused
 from manystore.nova.full_plane import size_full_plane
-from manystore.nova.meter import Meter
 from manystore.nova.model.network import FloatingIp
 from manystore.nova.model.volume import IscsiTarget
 from manystore.nova.plane import size_plane
 from manystore.nova.replay import Result, replay
 from manystore.nova.timeline import timeline
 from manystore.nova.trace import read_trace
+
+from .crash import replay_with_crashes
 
 pytestmark = pytest.mark.slow  # replays that are cut short after each commit
 
@@ -116,33 +116,10 @@ def test_what_ends_leaves_nothing_behind(memory: str):
         assert {use.used for use in db.quota_use.find(scan=True)} == {0}
 
 
-class Crash(BaseException):
-    """Stands for the end of the process: nothing catches it."""
-
-
 @pytest.mark.parametrize(("every", "rows"), [pytest.param(1, 9, marks=pytest.mark.slow), (31, 20)])
 def test_a_crash_after_any_commit_changes_nothing(memory: str, monkeypatch: pytest.MonkeyPatch, every: int, rows: int):
     undisturbed = replay("memory://", limit=rows, profile="full")
-    commits = 0
-
-    class Crashing(Meter):
-        def on_call(self, call: Call) -> None:
-            nonlocal commits
-            super().on_call(call)
-            if call.operation == "commit" and call.error is None:
-                commits += 1
-                if commits % every == 0:
-                    raise Crash
-
-    monkeypatch.setattr(replay_file, "Meter", Crashing)
-    crashes = 0
-    while True:
-        try:
-            result = replay(memory, limit=rows, profile="full", resume=True)
-        except Crash:
-            crashes += 1
-            continue
-        break
+    result, crashes = replay_with_crashes(memory, monkeypatch, every, limit=rows, profile="full")
     assert crashes > 20 * rows / every
     assert totals(result) == totals(undisturbed)
     assert result.audit.problems == ()

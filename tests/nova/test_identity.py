@@ -1,11 +1,8 @@
 """Users, projects, quotas and keys: what each operation gives, changes, loads and raises, and for whom."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from manystore import Duplicate, NotLoaded, OutOfBounds, UsageError, col
-from manystore.nova.context import RequestContext, get_admin_context
 from manystore.nova.database import Nova
 from manystore.nova.exception import (
     AccessKeyNotFound,
@@ -29,22 +26,6 @@ from manystore.nova.model.volume import Volume
 from manystore.nova.repository.quota import COUNTED, instances_take, volumes_take
 
 SECRET = "s3cr3t"
-
-
-@pytest.fixture
-def db(url: str) -> Iterator[Nova]:
-    with Nova.connect(url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def owner(db: Nova) -> Nova:
-    return db.for_context(RequestContext("u", "p"))
-
-
-@pytest.fixture
-def dead(db: Nova) -> Nova:
-    return db.for_context(get_admin_context(read_deleted=True))
 
 
 @pytest.fixture

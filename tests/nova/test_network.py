@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from manystore import Duplicate, col
@@ -30,12 +28,6 @@ from manystore.nova.model.instance import Instance
 from manystore.nova.model.network import FixedIp, Network, VirtualInterface
 
 MINE, OTHER = RequestContext("alice", "blue"), RequestContext("bob", "red")
-
-
-@pytest.fixture
-def db(url: str) -> Iterator[Nova]:
-    with Nova.connect(url) as opened:
-        yield opened
 
 
 def add(db: Nova, **fields: str | int | None) -> Network:

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from manystore import Call, col
+from manystore import col
 from manystore.nova import plane
-from manystore.nova import replay as replay_file
 from manystore.nova.database import Nova
 from manystore.nova.exception import ReplayRefused, TraceError
-from manystore.nova.meter import Meter
 from manystore.nova.model.network import FixedIp
 from manystore.nova.replay import Result, replay
 from manystore.nova.trace import read_trace
 from manystore.nova.workers import Stopped
+
+from .crash import replay_with_crashes
 
 TOTALS = ("booted", "running", "deleted", "refused_quota", "refused_room", "refused_pool", "operations")
 
@@ -77,34 +77,11 @@ def test_both_stores_come_to_the_same_and_refuse_a_share(tmp_path: Path, monkeyp
     assert memory.booted - memory.deleted == memory.running
 
 
-class Crash(BaseException):
-    """Stands for the end of the process: nothing catches it."""
-
-
 @pytest.mark.usefixtures("refusing")
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 29])
 def test_a_crash_after_any_commit_changes_nothing(memory: str, monkeypatch: pytest.MonkeyPatch, every: int):
     undisturbed = replay("memory://", limit=20, hosts=2)
-    commits = 0
-
-    class Crashing(Meter):
-        def on_call(self, call: Call) -> None:
-            nonlocal commits
-            super().on_call(call)
-            if call.operation == "commit" and call.error is None:
-                commits += 1
-                if commits % every == 0:
-                    raise Crash
-
-    monkeypatch.setattr(replay_file, "Meter", Crashing)
-    crashes = 0
-    while True:
-        try:
-            result = replay(memory, limit=20, hosts=2, resume=True)
-        except Crash:
-            crashes += 1
-            continue
-        break
+    result, crashes = replay_with_crashes(memory, monkeypatch, every, limit=20, hosts=2)
     assert crashes > 250 / every
     assert totals(result) == totals(undisturbed)
     assert result.audit.problems == ()

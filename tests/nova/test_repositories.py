@@ -1,7 +1,7 @@
 """Nova's operations by Nova's names: what they give, what they raise, and what a race cannot break."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -29,12 +29,6 @@ from manystore.nova.model.instance_type import InstanceType, InstanceTypeExtraSp
 from manystore.nova.model.network import FixedIp, Network, VirtualInterface
 from manystore.nova.model.quota import Quota, QuotaUse
 from manystore.nova.model.service import ComputeNode, Service
-
-
-@pytest.fixture
-def db(url: str) -> Iterator[Nova]:
-    with Nova.connect(url) as opened:
-        yield opened
 
 
 def add_network(db: Nova, addresses: int) -> Network:

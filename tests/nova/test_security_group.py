@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from manystore import col
@@ -25,12 +23,6 @@ from manystore.nova.model.security_group import (
 )
 
 MINE, OTHER = RequestContext("alice", "blue"), RequestContext("bob", "red")
-
-
-@pytest.fixture
-def db(url: str) -> Iterator[Nova]:
-    with Nova.connect(url) as opened:
-        yield opened
 
 
 def group(db: Nova, project: str, name: str = "default") -> SecurityGroup:

@@ -1,12 +1,11 @@
 """What stands beside and behind volumes: what each operation gives, changes, loads and raises, and for whom."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from manystore import ManystoreError, col
-from manystore.nova.context import RequestContext, get_admin_context
 from manystore.nova.database import Nova
 from manystore.nova.exception import (
     AdminRequired,
@@ -31,31 +30,6 @@ from manystore.nova.model.volume import (
     Volume,
 )
 from manystore.nova.options import options
-
-OWNER = RequestContext("u", "p")
-OTHER = RequestContext("v", "q")
-
-
-@pytest.fixture
-def db(url: str) -> Iterator[Nova]:
-    with Nova.connect(url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def owner(db: Nova) -> Nova:
-    return db.for_context(OWNER)
-
-
-@pytest.fixture
-def other(db: Nova) -> Nova:
-    return db.for_context(OTHER)
-
-
-@pytest.fixture
-def dead(db: Nova) -> Nova:
-    """An administrator who asks for deleted records: those only."""
-    return db.for_context(get_admin_context(read_deleted=True))
 
 
 def ids(records: list[Any]) -> list[int]:
