@@ -15,6 +15,8 @@ from manystore.nova.workers import Stopped
 
 from .crash import replay_with_crashes
 
+pytestmark = pytest.mark.slow  # whole replays
+
 TOTALS = ("booted", "running", "deleted", "refused_quota", "refused_room", "refused_pool", "operations")
 
 

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -150,6 +151,7 @@ def answer(made: Plan, records: list[Item], values: tuple[Any, ...]) -> list[Ite
     return [record for record in yielded if match(record, values)]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(collections(), WHERE, ORDER)
 def test_nothing_is_missed_and_nothing_is_wrong(
@@ -163,6 +165,7 @@ def test_nothing_is_missed_and_nothing_is_wrong(
     assert sorted(map(id, found)) == sorted(map(id, expected))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(collections(), WHERE, ORDER)
 def test_what_is_called_presorted_is(records: list[Item], where: Predicate, order: tuple[Ordering, ...]) -> None:
@@ -199,6 +202,7 @@ def with_indexes(text: str) -> Schema:
     return Schema.of([made])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(WHERE, ORDER, st.booleans())
 def test_the_index_that_a_hint_names_serves(where: Predicate, order: tuple[Ordering, ...], limited: bool) -> None:

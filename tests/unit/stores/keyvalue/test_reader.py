@@ -167,6 +167,7 @@ def drawn_bounds(data: st.DataObject, plan: Any, records: list[Thing]) -> dict[s
     return bounds
 
 
+@pytest.mark.slow
 @QUICK
 @given(data=st.data(), records=things())
 def test_gives_what_evaluate_gives(place, data, records):
@@ -184,6 +185,7 @@ def test_gives_what_evaluate_gives(place, data, records):
 WALKS = [("a", "n"), ("a",), ("n", "at"), ("price", "color"), ("blob", "flag"), ("id", "sub")]
 
 
+@pytest.mark.slow
 @QUICK
 @given(data=st.data())
 def test_cap_counts_what_the_access_yields(place, data):
@@ -214,6 +216,7 @@ def test_cap_counts_what_the_access_yields(place, data):
         assert outcome(here, plan, values, bounds) == expected(plan, records, values, bounds), plan
 
 
+@pytest.mark.slow
 @QUICK
 @given(data=st.data(), records=things())
 def test_counts_and_totals(place, data, records):

@@ -586,6 +586,7 @@ def steps(draw: st.DrawFn) -> list[Any]:
     return made
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )

@@ -16,6 +16,8 @@ from manystore.query.evaluate import matcher, total
 from manystore.query.plan import Ordering, Total
 from manystore.stores.sql.condition import access_condition, access_order, beyond_prefix
 
+pytestmark = pytest.mark.slow  # hundreds of random plans
+
 LAST = "\U0010ffff"
 TEXTS = ["", "a", "A", "aa", "ab", "a%", "a_", "é", "e\u0301", "\ud7ff", "\ue000", "😀", "😁", LAST, "a" + LAST, "z"]
 INTS = [None, -(2**63), -1, 0, 1, 2, 2**63 - 1]
