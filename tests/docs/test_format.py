@@ -245,7 +245,7 @@ def check_catalog(catalog: dict[str, Any]) -> dict[str, Any]:
     assert len(catalog["epoch"]) == 16
     assert (catalog["phase"], catalog["indexes"], catalog["head"]) == ("stable", {}, None)
     schema: dict[str, Any] = catalog["base"]
-    assert set(schema) == {"_committed", "_counters", "counted", "owner", "sample"}
+    assert set(schema) == {"_committed", "_counters", "_programs", "counted", "owner", "sample"}
     assert schema["sample"]["key"] == ["group", "at"]
     assert schema["sample"]["live"] == "deleted"
     assert schema["counted"]["generated"] is True

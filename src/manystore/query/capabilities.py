@@ -16,5 +16,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     """The data outlive the last connection."""
     shared: bool
     """Several processes may use one database at the same time."""
+    fixed_columns: bool = False
+    """All records of a collection have the same columns, which must be made before any record holds one."""
     index_trips: int = 1
     """How often a find by an index waits for the store: 1 where entries and records come together, 2 elsewhere."""

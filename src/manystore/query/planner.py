@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import IndexNotReady, NoAccessPath
 from ..schema.catalog import Catalog
-from ..schema.schema import Collection, Index
+from ..schema.schema import Collection, Index, Unique
 from .hint import declaration, wanted
 from .plan import (
     Access,
@@ -163,14 +163,14 @@ class _Search:
         paths = list(self._lookups(tests))
         for index in (None, *self.collection.indexes):
             path = self._range(index, tests)
-            if path is not None and self._is_ready(index.name if index else None):
+            if path is not None and self._is_ready(index):
                 paths.append(path)
         return max(paths, key=_Path.rank, default=None)
 
-    def _is_ready(self, name: str | None) -> bool:
-        if name is None or self.catalog.state(self.collection.name, name) == "ready":
+    def _is_ready(self, part: Index | Unique | None) -> bool:
+        if part is None or self.catalog.state(self.collection.name, part.name, part.generation) == "ready":
             return True
-        self.building.append(name)
+        self.building.append(part.name)
         return False
 
     def _lookups(self, tests: Sequence[Test]) -> Iterator[_Path]:
@@ -187,7 +187,7 @@ class _Search:
             # Only live records hold a claim among the live: it finds them all when only they are wanted, else not.
             if unique.among == "live" and not any(t in self.live for t in tests):
                 continue
-            if all(name in equal for name in unique.fields) and self._is_ready(unique.name):
+            if all(name in equal for name in unique.fields) and self._is_ready(unique):
                 claimed = tuple(equal[name] for name in unique.fields)
                 yield _Path(Claimed(unique, claimed), claimed, len(self.order))
 
@@ -260,7 +260,7 @@ class _Search:
         """Walk the whole collection, by an index that gives the order if there is one; refuse what is not allowed."""
         best = _Path(Range(None), (), 0)
         for index in (None, *self.collection.indexes):
-            if index is None or self.catalog.state(self.collection.name, index.name) == "ready":
+            if index is None or self.catalog.state(self.collection.name, index.name, index.generation) == "ready":
                 presorted, reverse = self._presorted(index, ())
                 if presorted > best.presorted:
                     best = _Path(Range(index, reverse=reverse), (), presorted)

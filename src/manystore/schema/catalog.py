@@ -25,8 +25,20 @@ def new_epoch() -> str:
     return f"{_RANDOM.getrandbits(64):016x}"
 
 
+def state_key(collection: str, part: str, generation: int = 1) -> str:
+    """Name an index, unique or reference among the states."""
+    return f"{collection}.{part}" if generation == 1 else f"{collection}.{part}@{generation}"
+
+
 class Catalog(msgspec.Struct, frozen=True):
-    """base, head: the schemas of the open window (the same when stable). indexes: states that are not ready."""
+    """base, head: the schemas of the open window, as programs of both versions declare them (the same when stable).
+
+    indexes: states that are not ready, by `state_key`. stored: what a store holds and keeps up, where that is not head.
+    older: while raised, the shapes of records that are not rewritten yet, known by their version. absent: by collection
+    and column, what a record that lacks a column holds there. closed: collections that take no writes. migration,
+    target: the names of the last migration applied, and of the one that the window leads to. secret: 32 hex digits that
+    keyed hashes are made with.
+    """
 
     epoch: str
     base: Schema
@@ -34,15 +46,28 @@ class Catalog(msgspec.Struct, frozen=True):
     phase: Phase = "stable"
     indexes: dict[str, IndexState] = msgspec.field(default_factory=dict[str, IndexState])
     format: int = FORMAT
+    stored: Schema | None = None
+    older: Schema | None = None
+    absent: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict[str, dict[str, Any]])
+    closed: tuple[str, ...] = ()
+    migration: str = ""
+    target: str = ""
+    secret: str = ""
 
     @classmethod
-    def first(cls, schema: Schema) -> Catalog:
-        """Make the catalog of an empty store."""
-        return cls(new_epoch(), schema, schema)
+    def first(cls, schema: Schema, migration: str = "") -> Catalog:
+        """Make the catalog of an empty store. migration: the last one, where the program has a history."""
+        secret = f"{_RANDOM.getrandbits(128):032x}"
+        return cls(new_epoch(), schema, schema, migration=migration, secret=secret)
 
-    def state(self, collection: str, index: str) -> IndexState:
-        """Give the state of an index or unique."""
-        return self.indexes.get(f"{collection}.{index}", "ready")
+    @property
+    def kept(self) -> Schema:
+        """Give what a store holds and keeps up: collections, entries, claims and references."""
+        return self.head if self.stored is None else self.stored
+
+    def state(self, collection: str, part: str, generation: int = 1) -> IndexState:
+        """Give the state of an index or unique, or of a reference, whose part is `<field>.reference`."""
+        return self.indexes.get(state_key(collection, part, generation), "ready")
 
     def changed(self, **parts: Any) -> Catalog:
         """Give this catalog with some parts changed, under a new epoch."""
@@ -56,8 +81,15 @@ class Catalog(msgspec.Struct, frozen=True):
                 "epoch": self.epoch,
                 "phase": self.phase,
                 "indexes": self.indexes,
+                "migration": self.migration,
+                "target": self.target,
+                "secret": self.secret,
+                "closed": self.closed,
+                "absent": self.absent,
                 "base": self.base.to_primitive(),
                 "head": None if self.head is self.base else self.head.to_primitive(),
+                "stored": None if self.stored is None else self.stored.to_primitive(),
+                "older": None if self.older is None else self.older.to_primitive(),
             }
         )
 
@@ -73,9 +105,24 @@ class Catalog(msgspec.Struct, frozen=True):
             parts = msgspec.json.decode(stored, type=_Stored)
             base = Schema.from_primitive(parts.base)
             head = base if parts.head is None else Schema.from_primitive(parts.head)
+            kept, older = (None if s is None else Schema.from_primitive(s) for s in (parts.stored, parts.older))
         except msgspec.MsgspecError as reason:
             raise Corrupted(f"the catalog cannot be read: {reason}") from None
-        return cls(parts.epoch, base, head, parts.phase, parts.indexes, parts.format)
+        return cls(
+            parts.epoch,
+            base,
+            head,
+            parts.phase,
+            parts.indexes,
+            parts.format,
+            kept,
+            older,
+            parts.absent,
+            parts.closed,
+            parts.migration,
+            parts.target,
+            parts.secret,
+        )
 
 
 class _Format(msgspec.Struct):
@@ -89,3 +136,10 @@ class _Stored(msgspec.Struct):
     indexes: dict[str, IndexState]
     base: dict[str, Any]
     head: dict[str, Any] | None = None
+    stored: dict[str, Any] | None = None
+    older: dict[str, Any] | None = None
+    absent: dict[str, dict[str, Any]] = {}
+    closed: tuple[str, ...] = ()
+    migration: str = ""
+    target: str = ""
+    secret: str = ""

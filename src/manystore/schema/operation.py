@@ -1,15 +1,23 @@
-"""Operations: values that turn one schema into another. A store carries them out through `alter`.
+"""Operations: values that turn what a store holds from one schema to another. A store carries them out through `alter`.
 
-Knows schemas; must not know stores. What the first connect and the fence need is here; migrations add their own kinds.
+Knows schemas; must not know stores. Migrations decide which of them is due (migrations/deployment.py); each may be cut
+off at any point and given again.
+
+While a window is open, records have the shapes of `catalog.kept`. Once it is raised, new records have those of its
+`kept`, the others those of its `older`; a record's version tells which. An SQL table has the columns of both.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import msgspec
 
 from .catalog import Catalog
+from .schema import Schema
+
+Raw: TypeAlias = dict[str, Any]  # a record's columns, or its complement, as JSON has them
 
 
 class CreateDatabase(msgspec.Struct, frozen=True):
@@ -28,4 +36,86 @@ class ReplaceCatalog(msgspec.Struct, frozen=True):
     catalog: Catalog
 
 
-Operation: TypeAlias = CreateDatabase | ReplaceCatalog
+class Prepare(msgspec.Struct, frozen=True):
+    """Make what the catalog's kept schema, and the further one, need and is not there: tables, columns, indexes.
+
+    catalog: in force, or about to be. further: what will be kept once the window is raised; its own columns can be
+    empty until then. Takes nothing away, and lets programs of the base go on. Raises MigrationRefused when the records
+    that are there break a unique.
+    """
+
+    catalog: Catalog
+    further: Schema | None = None
+
+
+class Build(msgspec.Struct, frozen=True):
+    """Give existing records of a collection what they lack of indexes, uniques and references that are building.
+
+    The catalog of that epoch is in force. Raises MigrationRefused, which names some keys, for values that are there
+    twice and for references that lead nowhere.
+    """
+
+    epoch: str
+    collection: str
+    after: Any = None
+    limit: int = 500
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """Bring records of the older shape into the kept one, with all their entries; their revisions stay as they are.
+
+    lift(columns, complement) gives the columns of the kept shape for those of the older one. Columns that neither shape
+    has stay; those that only the older one has, and the complement, go (in SQL they stay until Contract).
+    """
+
+    epoch: str
+    collection: str
+    lift: Callable[[Raw, Raw | None], Raw]
+    after: Any = None
+    limit: int = 500
+
+
+class Clear(msgspec.Struct, frozen=True):
+    """Take away what was kept by an older schema and the kept one does not have: entries, claims, records.
+
+    The catalog of that epoch is in force. Tables and columns of SQL go with Contract instead.
+    """
+
+    epoch: str
+    older: Schema
+    after: Any = None
+    limit: int = 5000
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """Put the last catalog of a window in force: columns get their lasting names, and what only older shapes had goes.
+
+    As ReplaceCatalog; expected: the epoch of the catalog in force, whose kept schema says what columns are called now.
+    """
+
+    expected: str
+    catalog: Catalog
+
+
+class Explain(msgspec.Struct, frozen=True):
+    """Say what an operation would do, and do nothing: alter gives Words."""
+
+    operation: Prepare | Build | Sweep | Clear | Contract
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far Build, Sweep or Clear came. done: records; after: where to go on, None at the end."""
+
+    done: int
+    after: Any = None
+
+
+class Words(msgspec.Struct, frozen=True):
+    """statements: as the store would run them, or what it does in words. blocking: others wait while it lasts."""
+
+    statements: tuple[str, ...]
+    blocking: bool = False
+
+
+Operation: TypeAlias = CreateDatabase | ReplaceCatalog | Prepare | Build | Sweep | Clear | Contract | Explain
+Altered: TypeAlias = Progress | Words | None

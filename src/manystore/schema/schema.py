@@ -60,7 +60,10 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Collection(msgspec.Struct, frozen=True, dict=True):
-    """The named set of records of one model. model: its name, for messages; live: the soft-delete flag's field."""
+    """The named set of records of one model. model: its name, for messages; live: the soft-delete flag's field.
+
+    Generations, of itself and of its indexes and uniques, are the catalog's; programs declare none.
+    """
 
     name: str
     model: str
@@ -74,6 +77,12 @@ class Collection(msgspec.Struct, frozen=True, dict=True):
     scope: str | None = None
     generated: bool = False
     small: bool = False
+    generation: int = 1
+
+    @cached_property
+    def stored(self) -> str:
+        """Give the name that its records are kept under: another one each time that they are all made anew."""
+        return self.name if self.generation == 1 else f"{self.name}@{self.generation}"
 
     @cached_property
     def _by_name(self) -> dict[str, Field]:
@@ -145,11 +154,16 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
         return self._referrers[target]
 
     @cached_property
+    def declared(self) -> Schema:
+        """Give the schema as programs declare it: without the catalog's generations."""
+        return Schema(tuple(_declared(c) for c in self.collections))
+
+    @cached_property
     def fingerprint(self) -> str:
-        """Give 16 hex digits that change when any stored shape does."""
+        """Give 16 hex digits that change when any stored shape does; generations are left out."""
         import hashlib  # noqa: PLC0415 - 4 ms of `import manystore`, for what only a connect needs
 
-        return hashlib.sha256(msgspec.json.encode(self.to_primitive(), order="sorted")).hexdigest()[:16]
+        return hashlib.sha256(msgspec.json.encode(self.declared.to_primitive(), order="sorted")).hexdigest()[:16]
 
     def to_primitive(self) -> dict[str, Any]:
         """Give the schema as JSON values, the form in which the catalog keeps it (docs/format.md)."""
@@ -162,13 +176,22 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
 
     def differences(self, other: Schema) -> tuple[str, ...]:
         """Say in sentences how another schema differs from this one, the first differences first."""
-        mine, theirs = self.to_primitive(), other.to_primitive()
+        mine, theirs = self.declared.to_primitive(), other.declared.to_primitive()
         found = [f"{name} is missing there" for name in mine if name not in theirs]
         found += [f"{name} is unknown here" for name in theirs if name not in mine]
         for name in mine:
             if name in theirs:
                 found += _differences(name, mine[name], theirs[name])
         return tuple(found)
+
+
+def _declared(collection: Collection) -> Collection:
+    return msgspec.structs.replace(
+        collection,
+        generation=1,
+        indexes=tuple(msgspec.structs.replace(index, generation=1) for index in collection.indexes),
+        uniques=tuple(msgspec.structs.replace(unique, generation=1) for unique in collection.uniques),
+    )
 
 
 def _differences(name: str, mine: dict[str, Any], theirs: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The collections that every database has beside its models': counters of generated keys, and idempotency keys."""
+"""The collections that every database has beside its models': counters of generated keys, idempotency keys, leases."""
 
 from __future__ import annotations
 
@@ -17,4 +17,16 @@ COMMITTED = Collection(
     fields=(Field("key", "key", "str", length=255), Field("at", "at", "datetime")),
     key=("key",),
 )
-SYSTEM = (COMMITTED, COUNTERS)
+PROGRAMS = Collection(
+    name="_programs",
+    model="_programs",
+    fields=(
+        Field("name", "name", "str", length=16),
+        Field("schema", "schema", "str", length=16),
+        Field("label", "label", "str", length=255),
+        Field("counter", "counter", "int"),
+    ),
+    key=("name",),
+    small=True,
+)
+SYSTEM = (COMMITTED, COUNTERS, PROGRAMS)

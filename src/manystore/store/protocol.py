@@ -22,7 +22,7 @@ import msgspec
 from ..model.types import Kind as Kind  # noqa: PLC0414 - stores get it here: they never import models
 from ..query.capabilities import Capabilities
 from ..query.plan import Plan
-from ..schema.operation import Operation
+from ..schema.operation import Altered, Operation
 from ..schema.schema import Collection
 
 Values: TypeAlias = tuple[Any, ...]
@@ -199,10 +199,11 @@ class Store(Protocol):
         """
         ...
 
-    def alter(self, operation: Operation) -> None:
+    def alter(self, operation: Operation) -> Altered:
         """Carry out an operation on the stored schema. CreateDatabase does nothing when a catalog is there already.
 
-        ReplaceCatalog is a compare-and-set on the epoch: EpochChanged when another one is in force.
+        ReplaceCatalog is a compare-and-set on the epoch: EpochChanged when another one is in force. Build, Sweep and
+        Clear go on page by page and give Progress; Explain gives Words.
         """
         ...
 

@@ -61,7 +61,7 @@ def refused(*models: type[Any]) -> str:
 
 def test_collections_are_sorted_with_those_of_the_system() -> None:
     made = schema()
-    assert [c.name for c in made.collections] == ["_committed", "_counters", "author", "books"]
+    assert [c.name for c in made.collections] == ["_committed", "_counters", "_programs", "author", "books"]
     assert "books" in made
     assert "book" not in made
     assert made.collection("_counters") is COUNTERS
@@ -339,7 +339,7 @@ def test_each_part_counts(parts: dict[str, Any], sentence: str) -> None:
 def test_whole_collections_that_differ() -> None:
     smaller = Schema.of([Author])
     assert smaller.differences(schema()) == (
-        "_committed is unknown here", "_counters is unknown here", "books is unknown here",
+        "_committed is unknown here", "_counters is unknown here", "_programs is unknown here", "books is unknown here",
     )  # fmt: skip
     assert schema().differences(Schema.of([Author], [COMMITTED, COUNTERS])) == ("books is missing there",)
     assert schema().differences(schema()) == ()

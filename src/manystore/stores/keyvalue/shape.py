@@ -100,7 +100,7 @@ class Keeper:
     def __init__(self, catalog: Catalog) -> None:
         self.epoch = catalog.epoch
         self.catalog = catalog
-        self.schema = catalog.head
+        self.schema = catalog.kept
         self._upkeeps: dict[str, Upkeep] = {}
         self._shapes: dict[int, Shape] = {}
 

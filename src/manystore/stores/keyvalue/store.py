@@ -13,7 +13,7 @@ from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG as READ_CATALOG
 from ...query.plan import Plan
 from ...schema.catalog import Catalog
-from ...schema.operation import CreateDatabase, Operation, ReplaceCatalog
+from ...schema.operation import Altered, CreateDatabase, Operation, ReplaceCatalog
 from ...store.protocol import Change, Form, Read, Wait, Written
 from .protocol import CATALOG, Absent, KeyValue
 from .reader import KEPT, Reading, compiled
@@ -63,7 +63,7 @@ class KeyValueStore:
             keeper = self._keep(epoch)
         return write(self._kv, keeper, changes, self._wait)
 
-    def alter(self, operation: Operation) -> None:
+    def alter(self, operation: Operation) -> Altered:
         """Carry out an operation on the stored schema."""
         if self._is_closed:
             raise Closed("the store is closed")
@@ -73,8 +73,9 @@ class KeyValueStore:
                 self._kv.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
             case ReplaceCatalog(expected, catalog):
                 self._kv.commit([], [(*CATALOG, catalog.encode())], [], epoch=expected)
-            case _:  # pyright: ignore[reportUnnecessaryComparison] - migrations add operations
+            case _:
                 raise Unsupported(f"{type(operation).__name__} cannot be carried out by this store")
+        return None
 
     def close(self) -> None:
         """Let go of the key-value store."""

@@ -16,7 +16,7 @@ class Known:
 
     def __init__(self, catalog: Catalog, layout: Layout) -> None:
         self.epoch = catalog.epoch
-        self.schema: Schema = catalog.head
+        self.schema: Schema = catalog.kept
         self.dialect = layout.dialect
         self._layout = layout
         self._mutations: dict[int, Mutation] = {}

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 
 from sqlalchemy import insert, update
 
-from ...errors import Unavailable
+from ...errors import Unavailable, Unsupported
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG, Plan
 from ...schema.catalog import Catalog
-from ...schema.operation import Operation, ReplaceCatalog
+from ...schema.operation import Altered, CreateDatabase, Operation, ReplaceCatalog
 from ...store.protocol import Change, Form, Kind, Read, Values, Wait, Written
 from .connections import Connection, Connections
 from .dialect import Dialect, parameter
@@ -34,7 +34,7 @@ class SQLStore(ABC):
     """One database. patience: seconds for which something is tried again that others keep from being done."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        native_filter=True, native_aggregate=True, persistent=True, shared=True
+        native_filter=True, native_aggregate=True, persistent=True, shared=True, fixed_columns=True
     )
     forms: ClassVar[Mapping[Kind, Form]]
 
@@ -77,8 +77,10 @@ class SQLStore(ABC):
         """Carry out all changes in one atomic step."""
         return self._writer.write(changes, epoch)
 
-    def alter(self, operation: Operation) -> None:
+    def alter(self, operation: Operation) -> Altered:
         """Carry out an operation on the stored schema."""
+        if not isinstance(operation, (CreateDatabase, ReplaceCatalog)):
+            raise Unsupported(f"{type(operation).__name__} cannot be carried out by this store")
         deadline = time.monotonic() + self._patience
         while True:
             connection = self._altering()
@@ -93,7 +95,7 @@ class SQLStore(ABC):
                 if time.monotonic() >= deadline:
                     raise Unavailable("other programs kept the catalog from being changed; it was not") from error
             else:
-                return
+                return None
             finally:
                 self._connections.drop(connection)
             self._wait(random.uniform(0, _LONGEST_PAUSE))
