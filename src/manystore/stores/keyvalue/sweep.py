@@ -38,9 +38,11 @@ class _Rewriting:
     def piece(self, key: Key, data: bytes) -> Piece | None:
         """Give what brings a record into the kept shape; None when it has it."""
         kept, older, name = self._kept, self._older, key[1]
-        if version_of(data) == kept.version:
+        if version_of(data) == kept.version and older.version != kept.version:
             return None
         raw = decoded(data, kept.model)
+        if older.version == kept.version and EXTRAS not in raw and self._gone.isdisjoint(raw):
+            return None
         new = self._lifted(raw)
         before, after = older.texts(older.watched(raw), name), kept.texts(kept.watched(new), name)
         had, has = dict.fromkeys(older.places(before)), dict.fromkeys(kept.places(after))
