@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, TooLarge, Unavailable
+from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, IndexNotReady, TooLarge, Unavailable
 from ..model.model import model_of
 from ..model.types import dump_datetime
 from ..query.plan import CATALOG, Plan
@@ -96,7 +96,18 @@ class Engine:
 
     def plan(self, mapper: Mapper, key: Any, query: Callable[[], Query]) -> Plan:
         """Give the kept plan of a query's shape under the catalog in force."""
-        return mapper.plans.get(key) or mapper.plan_for(key, query, self.catalog)
+        kept = mapper.plans.get(key)
+        if kept is not None:
+            return kept
+        try:
+            return mapper.plan_for(key, query, self.catalog)
+        except IndexNotReady:
+            # It may be by now: nothing else tells a program that asks for nothing else.
+            found = self._stored.read(CATALOG, (), epoch="").rows
+            if not found or found[0].epoch == self.epoch:
+                raise
+            self.refresh()
+            return mapper.plan_for(key, query, self.catalog)
 
     def read(
         self,
