@@ -1,35 +1,25 @@
-"""A bike hire of two versions and the history between them, for tests that carry it out on real stores."""
+"""A bike hire of two versions, whose history is in hire/, and places where tests carry it out on real stores."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from manystore import Database, Repository, field, index, model, unique
-from manystore.api.database import models_of
-from manystore.migrations import (
-    AddField,
-    AddIndex,
-    AddUnique,
-    ChangeModel,
-    ChangeType,
-    CreateModel,
-    DropField,
-    Field,
-    History,
-    Index,
-    Migration,
-    RenameField,
-    RenameModel,
-    SplitField,
-    Unique,
-)
+from manystore.api.lease import Lease
+from manystore.migrations import Folder, History
 from manystore.migrations.deployment import Deployment
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
+from manystore.schema.operation import Altered, Operation
 from manystore.schema.schema import Schema
+from manystore.store.protocol import Store
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
+
+FOLDER = Path(__file__).parent / "hire"
 
 
 @model(indexes=[index("zip")], collection="rider")
@@ -45,12 +35,7 @@ class Old(Database):
     rider: Repository[OldRider, int]
 
 
-@model(
-    indexes=[index("zip", name="by_zip"), index("last"), index("city")],
-    uniques=[unique("email")],
-    collection="rider",
-    version=2,
-)
+@model(indexes=[index("zip"), index("last"), index("city")], uniques=[unique("email")], collection="rider", version=2)
 class Rider:
     id: int = field(key=True)
     first: str = field(max_length=40)
@@ -61,66 +46,110 @@ class Rider:
 
 
 class New(Database):
+    migrations = FOLDER
     rider: Repository[Rider, int]
 
 
-def split(name: str) -> tuple[str, str]:
-    first, _, last = name.partition(" ")
-    return first, last
+class Site:
+    """A store at a URL, what deployers say there, and how they wait."""
 
-
-def join(first: str, last: str) -> str:
-    return f"{first} {last}".strip()
-
-
-OLD_SCHEMA, NEW_SCHEMA = Schema.of(models_of(Old)), Schema.of(models_of(New))
-FIRST = Migration("0001_initial", (CreateModel(OLD_SCHEMA.collection("rider")),))
-SECOND = Migration(
-    "0002_names",
-    (
-        RenameModel("rider", "Rider"),
-        SplitField(
-            "rider",
-            "name",
-            (Field("first", "first", "str", length=40), Field("last", "last", "str", length=40)),
-            up=split,
-            down=join,
-        ),
-        RenameField("rider", "mail", "email"),
-        ChangeType("rider", Field("zip", "zip", "int", optional=True), otherwise=None),
-        AddField("rider", Field("city", "city", "str", length=40), default="Oslo"),
-        DropField("rider", "note"),
-        AddIndex("rider", Index("by_last", ("last",), (False,))),
-        AddIndex("rider", Index("by_city", ("city",), (False,))),
-        AddUnique("rider", Unique("unique_email", ("email",))),
-        ChangeModel("rider", version=2),
-    ),
-    ("0001_initial",),
-)
-HISTORY = History.of([FIRST, SECOND])
-
-
-class Place:
-    """A store at a URL, what deployers say there, and how long they waited."""
-
-    def __init__(self, url: str, history: History = HISTORY) -> None:
+    def __init__(self, url: str, prefix: str = "", history: History | None = None) -> None:
         self.url = url
-        self.history = history
+        self.prefix = prefix
+        self.history = history or Folder(FOLDER).history()
         self.told: list[str] = []
-        self.store = open_store(parse_url(url), wait=lambda _: None)
+        self.store = open_store(parse_url(url, prefix), wait=time.sleep)
+        self.waits = 0
 
-    def deployment(self, wait: Callable[[float], None] = lambda _: None, **parts: Any) -> Deployment:
-        return Deployment(self.store, self.history, wait=wait, told=self.told.append, **parts)
+    def wait(self, _: float) -> None:
+        """Wait for no time at all."""
+        self.waits += 1
+
+    def deployment(self, store: Store | None = None, wait: Callable[[float], None] | None = None) -> Deployment:
+        return Deployment(store or self.store, self.history, wait=wait or self.wait, told=self.told.append)
+
+    def connect(self, database: type[Any]) -> Any:
+        return database.connect(self.url, prefix=self.prefix)
 
     @property
     def catalog(self) -> Catalog:
         found: Catalog = self.store.read(CATALOG, (), epoch="").rows[0]
         return found
 
+    def lease(self, label: str, schema: Schema) -> tuple[Lease, Callable[[float], None]]:
+        """Announce a program of a schema, and give a wait in which it goes on working."""
+        now = [0.0]
+        made = Lease(self.store, schema.fingerprint, lambda: label, lambda: now[0])
+        made.touch(self.catalog.epoch)
 
-def filled(place: Place, number: int = 5) -> None:
-    with Old.connect(place.url) as db:
+        def wait(seconds: float) -> None:
+            now[0] += 20 * seconds
+            made.touch(self.catalog.epoch)
+
+        return made, wait
+
+
+class Cut(Exception):
+    """What ends a deployer in the midst of its work."""
+
+
+class CutStore:
+    """A store whose user dies: at the n-th operation, before it is carried out or after."""
+
+    def __init__(self, store: Store, number: int, *, after: bool) -> None:
+        self._store = store
+        self._left = number
+        self._after = after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def _counted(self, work: Callable[[], Any]) -> Any:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            raise Cut
+        done = work()
+        if self._left == 0:
+            raise Cut
+        return done
+
+    def alter(self, operation: Operation) -> Altered:
+        found: Altered = self._counted(lambda: self._store.alter(operation))
+        return found
+
+    def write(self, changes: Any, *, epoch: str) -> Any:
+        return self._counted(lambda: self._store.write(changes, epoch=epoch))
+
+
+def fill(site: Site, number: int = 7) -> None:
+    """Put riders there, as the older program does; each other one has a zip that is no number."""
+    with site.connect(Old) as db:
         for n in range(number):
             db.rider.create(
-                OldRider(id=n, name=f"Ada{n} Lovelace{n}", mail=f"ada{n}@example.org", zip=str(n) if n % 2 else "n/a")
+                OldRider(
+                    id=n,
+                    name=f"Ada{n} Lovelace{n}",
+                    mail=f"ada{n}@example.org",
+                    zip=f"{n:03}" if n % 2 else None,
+                    note=None if n % 3 else f"note {n}",
+                )
             )
+
+
+def old_riders(site: Site) -> list[OldRider]:
+    with site.connect(Old) as db:
+        return list(db.rider.find(scan=True))
+
+
+def new_riders(site: Site) -> list[Rider]:
+    with site.connect(New) as db:
+        return list(db.rider.find(scan=True))
+
+
+def expected(number: int = 7) -> list[Rider]:
+    """Give the riders that `fill` puts there, as the newer program shall see them."""
+    zips = [n if n % 2 else None for n in range(number)]
+    return [
+        Rider(id=n, first=f"Ada{n}", last=f"Lovelace{n}", email=f"ada{n}@example.org", zip=zips[n], city="Oslo")
+        for n in range(number)
+    ]

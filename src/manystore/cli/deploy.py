@@ -1,4 +1,4 @@
-"""The verbs of `manystore migrate` that carry migrations out on a store: up, finalize, sweep, contract, down, status.
+"""The verbs of `manystore migrate` that carry migrations out on a store: up, plan, finalize, sweep and so on.
 
 Knows what the user sees of them; what they do is in manystore.migrations.deployment.
 """
@@ -71,6 +71,20 @@ def up(url: str, folder: Path | None, prefix: str, to: str | None, patience: flo
     """
     with _deployment(url, folder, prefix, patience) as deployment:
         deployment.up(to)
+
+
+@click.command()
+@_on_store
+@click.option("--to", metavar="NAME", help="The migration to stop after, by name or number; the last if not given.")
+def plan(url: str, folder: Path | None, prefix: str, to: str | None) -> None:
+    """Print what `up` would do on the store of URL: statements, builds, records to touch. Changes nothing.
+
+    \b
+    manystore migrate plan postgresql://localhost/shop
+    """
+    with _deployment(url, folder, prefix) as deployment:
+        for line in deployment.plan(to):
+            click.echo(line)
 
 
 @click.command()
@@ -155,4 +169,4 @@ def _words(status: Status) -> Iterator[str]:
     yield f"next: manystore migrate {status.due}" if status.due else "nothing to do"
 
 
-VERBS = (up, finalize, sweep, contract, down, status)
+VERBS = (up, plan, finalize, sweep, contract, down, status)

@@ -6,7 +6,7 @@ at once do no harm: every step is a compare-and-set on the catalog, and whoever 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -18,12 +18,14 @@ from ..schema.operation import CreateDatabase, ReplaceCatalog
 from ..schema.schema import Schema
 from ..schema.system import SYSTEM
 from ..store.protocol import Store, Wait
+from .forecast import Forecast, outline
 from .history import History
 from .judge import PATIENCE, Judge, Program
 from .operation import refuse
 from .passage import Passage
 from .route import Leg, declared, leads_on, route, standing, window
 from .transit import Transit, is_dropped
+from .window import Window
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -131,11 +133,29 @@ class Deployment:
             due=_due(catalog, is_last=at in self._history.heads),
         )
 
-    def legs(self, to: str | None = None) -> tuple[Leg, ...]:
-        """Give the windows that are still to come for a place, from where the store stands."""
+    def plan(self, to: str | None = None) -> Iterator[str]:
+        """Say what `up` would do here, step by step; the statements of the first window alone: they hang on the store.
+
+        Changes nothing.
+        """
         catalog = self._found()
-        at, secret = ("", b"") if catalog is None else (self._at(catalog), _secret(catalog))
-        return route(self._history, at, self._goal(to), secret)
+        if catalog is None:
+            yield "the store is empty: the database is made"
+            for leg in route(self._history, "", self._goal(to)):
+                yield from outline(leg)
+            return
+        goal, at = self._goal(to), self._at(catalog)
+        if catalog.phase != "stable":
+            leg = Leg(at, catalog.target, self._way(catalog))
+            yield f"the window is {catalog.phase}{', and dropped' if is_dropped(catalog) else ''}"
+            yield from outline(leg)
+            yield from Forecast(self._store, self._passage(catalog), catalog, catalog.target).lines()
+            at = catalog.target
+        for leg in route(self._history, at, goal, _secret(catalog)):
+            yield from outline(leg)
+            if leg.base == at and catalog.phase == "stable":
+                passage = Passage(leg.window, catalog.base, self._is_fixed)
+                yield from Forecast(self._store, passage, catalog, leg.head).lines()
 
     # -- the way --
 
@@ -242,13 +262,18 @@ class Deployment:
     def _is_fixed(self) -> bool:
         return self._store.capabilities.fixed_columns
 
-    def _transit(self, catalog: Catalog) -> Transit:
+    def _way(self, catalog: Catalog) -> Window:
+        return window(self._history, self._at(catalog), catalog.target, _secret(catalog))
+
+    def _passage(self, catalog: Catalog) -> Passage:
         """Give the way through the window that is open; refuse one that this history does not have."""
-        way = window(self._history, self._at(catalog), catalog.target, _secret(catalog))
-        passage = Passage(way, catalog.base, self._is_fixed)
+        passage = Passage(self._way(catalog), catalog.base, self._is_fixed)
         if not is_dropped(catalog) and declared(catalog.head) != declared(passage.head):
             refuse(f"the window to {_place(catalog.target)} is open, but not as this history has it: its files changed")
-        return Transit(self._store, passage, self._wait, self._told)
+        return passage
+
+    def _transit(self, catalog: Catalog) -> Transit:
+        return Transit(self._store, self._passage(catalog), self._wait, self._told)
 
     @contextmanager
     def _contending(self) -> Generator[None]:

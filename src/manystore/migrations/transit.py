@@ -15,9 +15,10 @@ import msgspec
 from ..errors import Corrupted
 from ..schema.catalog import Catalog
 from ..schema.operation import Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
-from ..schema.schema import Collection
+from ..schema.schema import Collection, Schema
 from ..store.protocol import Store, Wait
 from .copying import Copying
+from .operation import refuse
 from .passage import Lift, Passage
 from .seeding import Seeding
 
@@ -37,6 +38,11 @@ class Transit:
 
     def open(self, stable: Catalog, base: str, target: str) -> Catalog:
         """Make what both shapes need and let programs of both run. base, target: the migrations at both ends."""
+        for name, crossing in self._passage.crossings.items():
+            if self._passage.lift(name) is not None and crossing.declared.version == crossing.base.version:
+                refuse(
+                    f"{name}: its records change shape, so its version must change: `manystore migrate check` says how"
+                )
         self._copying.look(stable)
         opened = self._passage.opened(stable, target)
         opened = msgspec.structs.replace(opened, migration=base, indexes=opened.indexes | self._seeding.states)
@@ -96,7 +102,7 @@ class Transit:
 
     def contract(self, swept: Catalog) -> Catalog:
         """Take away what only the base had."""
-        self._clear(swept)
+        self._clear(swept, self._passage.between)
         settled = self._passage.settled(swept)
         self._store.alter(Contract(swept.epoch, settled))
         return settled
@@ -105,8 +111,8 @@ class Transit:
         """Go back to the base: from now on programs of the head can write no more."""
         if open_.phase == "closed":
             self._copying.clear(open_)
-        base, between = self._passage.base, self._passage.between
-        dropped = open_.changed(phase="open", head=base, stored=None, older=between, absent={}, closed=(), indexes={})
+        base, older = self._passage.base, open_.kept
+        dropped = open_.changed(phase="open", head=base, stored=None, older=older, absent={}, closed=(), indexes={})
         return self._put(open_, dropped)
 
     def take_away(self, dropped: Catalog) -> Catalog:
@@ -114,13 +120,13 @@ class Transit:
         for crossing in self._passage.crossings.values():
             if crossing.pin.lenses:
                 self._swept(dropped, crossing.base.name, lambda columns, complement: {})
-        self._clear(dropped)
+        self._clear(dropped, dropped.older or dropped.base)
         stable = self._passage.dropped(dropped)
         self._store.alter(Contract(dropped.epoch, stable))
         return stable
 
-    def _clear(self, catalog: Catalog) -> None:
-        self._all("clear what was kept before", partial(Clear, catalog.epoch, self._passage.between))
+    def _clear(self, catalog: Catalog, older: Schema) -> None:
+        self._all("clear what was kept before", partial(Clear, catalog.epoch, older))
 
     def _put(self, before: Catalog, after: Catalog) -> Catalog:
         self._store.alter(ReplaceCatalog(before.epoch, after))
