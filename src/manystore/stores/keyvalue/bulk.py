@@ -221,7 +221,7 @@ class _Problems:
             if now[key] is None:
                 field, target = pointer.reference.field, pointer.reference.target
                 reasons.append(f"{model}: {field} must lead to a record of {target}, but leads nowhere")
-        for reason in reasons:
+        for reason in dict.fromkeys(reasons):
             self._found.setdefault(reason, []).append(self._key(piece.data))
         return bool(reasons)
 

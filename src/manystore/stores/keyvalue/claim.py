@@ -37,14 +37,7 @@ class _Claims:
 
     def judge(self) -> None:
         step, now = self._step, self._now
-        building: list[tuple[Touched, Key]] = []
-        for touched in self._moved:
-            for key, claim in _names(touched.old.claims, touched.before).items():
-                self._before[key] = touched.name
-                if claim.is_building:
-                    building.append((touched, key))
-        if building:
-            self._look_up(building)
+        self._remember()
         now.update(self._before)
         for touched in self._moved:
             if touched.old is not touched.upkeep:
@@ -57,6 +50,17 @@ class _Claims:
                 step.deletes.append(key)
             elif holder != self._before.get(key):
                 step.puts.append((*key, holder.encode()))
+
+    def _remember(self) -> None:
+        """See who holds what."""
+        building: list[tuple[Touched, Key]] = []
+        for touched in self._moved:
+            for key, claim in _names(touched.old.claims, touched.before).items():
+                self._before[key] = touched.name
+                if claim.is_building:
+                    building.append((touched, key))
+        if building:
+            self._look_up(building)
 
     def _move(self, touched: Touched, claim: Claim) -> None:
         now = self._now
