@@ -27,7 +27,7 @@ Content = dict[str, dict[str, bytes]]
 
 
 def _field(name: str, kind: Any = "str", *, column: str = "", optional: bool = False) -> Field:
-    return Field(name, column or name, kind, optional=optional)
+    return Field(name, column or name, kind, optional=optional, length=80 if kind == "str" else None)
 
 
 def _index(*fields: str) -> Index:
