@@ -198,9 +198,15 @@ class Upkeep:
         column = column_of(self.collection, reference.field)
         return Pointer(reference, column, self._place(reference.field), (self.collection.stored, target))
 
+    def held(self, texts: Texts) -> dict[Key, Claim]:
+        """Give the claims of a record."""
+        return {(claim.space, name): claim for claim in self.claims if (name := claim.name(texts)) is not None}
+
     def places(self, texts: Texts) -> list[Key]:
         """Give where the entries and references of a record are."""
         entries = [(space, name) for space, name, _ in self.entries(texts)]
+        if not self.pointers:
+            return entries
         pointed = [(pointer, texts[pointer.place]) for pointer in self.pointers]
         return entries + [(p.space, target + p.tail + texts[0]) for p, target in pointed if target != NONE]
 
