@@ -28,7 +28,7 @@ from manystore.testing import consistency
 from manystore.testing.pacing import Pace
 from manystore.testing.scheduler import Killed, Scheduler
 from manystore.testing.window_kind import BASE, HEAD, Kind
-from manystore.testing.window_program import ENDS, KEYS, Notes, Program, Refusal, shown
+from manystore.testing.window_program import ENDS, KEYS, Notes, Program, Refusal
 from manystore.testing.window_verdict import Moments, counted, verdict
 
 PHASES = ("stable", "open", "raised", "swept", "settled")
@@ -61,6 +61,9 @@ class History:
         with self._paced():
             keeper = self._connect(BASE)  # a store in memory lives as long as somebody has it open
             try:
+                first = Program(self.kind, BASE, random, self._clock, self.notes, "at the beginning")
+                for key in random.sample(KEYS, random.randint(1, 4)):
+                    first.create(keeper.thing, key)
                 for number, side in enumerate([BASE] * random.randint(1, 3) + [HEAD] * random.randint(1, 3)):
                     self._begin(f"{side} {number}", side)
                 self._scheduler.begin("deployer", self._deploy, _DEPLOYER_DIES)
@@ -149,6 +152,9 @@ class History:
                     self.notes.faults.append(f"the deployer was refused: {reason}")
                 self.is_refused = self._is_deployed = True
                 self.seen["refused"] += 1
+            except BaseException:
+                self._is_deployed = True  # so that nobody waits for it
+                raise
             finally:
                 self._pace.bury()
                 if store is not None:
@@ -237,4 +243,3 @@ class History:
             opening.open_store = usual
 
 
-__all__ = ["History", "shown"]
