@@ -35,7 +35,7 @@ class Reading(ABC):
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.model = plan.collection.model
-        self.space = records_space(plan.collection.name)
+        self.space = records_space(plan.collection.stored)
         self.decode = plan.codec.decode
         self.gives_records = plan.output == "records"
         self.is_presorted = plan.presorted >= len(plan.order)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeEngine
 from ...errors import ManystoreError
 from ...schema.schema import Collection, Field
 from ...store.protocol import Form, Kind
+from .inspection import Execute, Tables
 
 Row: TypeAlias = tuple[Any, ...]
 Clause: TypeAlias = ColumnElement[bool]
@@ -103,6 +104,10 @@ class Dialect(ABC):
         """Make an index of terms, which are columns, some of them descending."""
         del columns
         return TableIndex(name, *terms)
+
+    @abstractmethod
+    def inspected(self, execute: Execute, names: Iterable[str] | None = None) -> Tables:
+        """Look at what tables the database has, or at those of some names."""
 
     # -- expressions --
 

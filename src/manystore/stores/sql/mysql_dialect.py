@@ -7,7 +7,7 @@ differ in is told by the server itself; only MariaDB is run by the tests.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pymysql
@@ -32,6 +32,7 @@ from ...errors import Corrupted, ManystoreError, NotADatabase, OutcomeUnknown, S
 from ...schema.schema import Collection, Field
 from ...store.protocol import Form, Kind
 from .dialect import AS_JSON, Clause, Dialect, Verdict, parameter
+from .inspection import Execute, Tables, inspect_mysql
 
 _INDEXED_TEXT, _INDEXED_BYTES = 255, 255
 _LIVE = "_live"
@@ -128,6 +129,10 @@ class MySQL(Dialect):
             widths[widest] //= 2
             lengths[widest] = widths[widest] // 4
         return TableIndex(name, *columns, mysql_length=lengths) if lengths else TableIndex(name, *terms)
+
+    def inspected(self, execute: Execute, names: Iterable[str] | None = None) -> Tables:
+        """Look at what tables the database has, or at those of some names."""
+        return inspect_mysql(execute, names)
 
     def sorting(self, columns: Sequence[ColumnElement[Any]]) -> str:
         """Let the whole of a long text count in an order: without this only its first 1,024 bytes do."""
