@@ -124,16 +124,16 @@ class CutStore:
 def fill(site: Site, number: int = 7) -> None:
     """Put riders there, as the older program does; each other one has a zip that is no number."""
     with site.connect(Old) as db:
-        for n in range(number):
-            db.rider.create(
-                OldRider(
-                    id=n,
-                    name=f"Ada{n} Lovelace{n}",
-                    mail=f"ada{n}@example.org",
-                    zip=f"{n:03}" if n % 2 else None,
-                    note=None if n % 3 else f"note {n}",
-                )
+        db.rider.create_all(
+            OldRider(
+                id=n,
+                name=f"Ada{n} Lovelace{n}",
+                mail=f"ada{n}@example.org",
+                zip=f"{n:03}" if n % 2 else None,
+                note=None if n % 3 else f"note {n}",
             )
+            for n in range(number)
+        )
 
 
 def old_riders(site: Site) -> list[OldRider]:

@@ -207,9 +207,14 @@ class Bulk:
 
 def _weighed(piece: Piece) -> tuple[int, int]:
     """Give how many operations a piece takes, and about how many bytes."""
-    number = 1 + 2 * len(piece.claims) + len(piece.targets) + len(piece.puts) + len(piece.deletes)
-    size = _OVERHEAD * number + sum([len(name) + len(value) for _, name, value in piece.puts])
-    size += sum([len(name) for _, name in piece.deletes])
+    number = 1 + len(piece.puts) + len(piece.deletes)
+    if piece.claims or piece.targets:
+        number += 2 * len(piece.claims) + len(piece.targets)
+    size = _OVERHEAD * number
+    for _, name, value in piece.puts:
+        size += len(name) + len(value)
+    for _, name in piece.deletes:
+        size += len(name)
     if piece.claims or piece.targets:
         size += sum([len(name) for _, name in (*piece.claims, *piece.targets)])
     return number, size

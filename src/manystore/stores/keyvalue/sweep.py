@@ -6,21 +6,23 @@ checked by its version, too. One that others change meanwhile has the kept shape
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
 from ...errors import MigrationRefused, ValueRefused
+from ...schema.encoding import NONE
 from ...schema.operation import Progress, Sweep
 from ...schema.schema import Collection, Index, Reference, Schema, Unique
-from .bulk import NOTHING, Bulk, Make, Piece
-from .entries import Pointer, Raw, Upkeep
+from .bulk import NOTHING, Bulk, Piece
+from .entries import Claim, Pointer, Raw, Upkeep
 from .layout import claims_space, entries_space, references_space
 from .protocol import Key, head_of
-from .shape import EXTRAS, HEAD, Keeper, decoded, encoded, left_behind
+from .shape import EXTRAS, Keeper, decoded, encoded, left_behind
 
 Part: TypeAlias = Index | Unique | Reference
+Make: TypeAlias = Callable[[Key, bytes], Piece | None]
 Lift: TypeAlias = Callable[[Raw, Raw | None], Raw]
 
 
@@ -33,9 +35,9 @@ def sweep(bulk: Bulk, operation: Sweep) -> Progress:
         if rewriting is None:
             rewriting = bulk.compiled[name] = Rewriting(keeper, kept, older)
         piece = rewriting.piece
-        make: Make = lambda key, data: piece(key, data, lift)  # noqa: E731 - one of two
-    elif (gone := _leftovers(bulk, name, kept)) is not None:
-        make = _Stripping(kept, gone).piece
+        make: Make = lambda key, data: piece(key, data, lift)  # noqa: E731 - one of two ways
+    elif (gone := _leftovers(keeper, name, kept)) is not None:
+        make = Stripping(kept, gone).piece
     else:
         return Progress(0)
     records, after = bulk.page(kept.space, operation.after, operation.limit)
@@ -43,15 +45,15 @@ def sweep(bulk: Bulk, operation: Sweep) -> Progress:
     return Progress(number, after)
 
 
-def _leftovers(bulk: Bulk, collection: str, kept: Upkeep) -> frozenset[str] | None:
+def _leftovers(keeper: Keeper, collection: str, kept: Upkeep) -> frozenset[str] | None:
     """Give the members that a record loses when a window was dropped, its shape being what it was; None otherwise."""
-    older = bulk.catalog.older
+    older = keeper.catalog.older
     if older is None or collection not in older or older.collection(collection).stored != kept.collection.stored:
         return None
     return left_behind(older.collection(collection), kept.collection)
 
 
-class _Stripping:
+class Stripping:
     """From records with something beside their shape to those without. No entry, claim or reference is made of it."""
 
     def __init__(self, kept: Upkeep, gone: frozenset[str]) -> None:
@@ -64,7 +66,7 @@ class _Stripping:
         if self._gone.isdisjoint(raw):
             return None
         new = {member: value for member, value in raw.items() if member not in self._gone}
-        return Piece(key, data, [(*key, encoded(new))], [], {}, {})
+        return Piece(key, data, head_of(data), [(*key, encoded(new))], [], NOTHING, NOTHING)
 
 
 class Rewriting:
@@ -96,25 +98,28 @@ class Rewriting:
         columns, defaults = self._shared, self._defaults
         is_moving = list(map(raw.get, columns, defaults)) != list(map(new.get, columns, defaults))
         older, kept = (self._older, self._kept) if is_moving else (self._older_only, self._kept_only)
-        self._check(kept, new)
+        if kept.is_risky:
+            self._check(kept, new)
         before, after = older.texts(older.watched(raw), name), kept.texts(kept.watched(new), name)
         gone, come = older.places(before), kept.places(after)
         if is_moving:
             # Of what stays, nothing is put: it is there, or Build puts it.
             gone, come = [place for place in gone if place not in come], [p for p in come if p not in gone]
-        claims = kept.held(after) if kept.claims else NOTHING
+        claims: Mapping[Key, Claim] = kept.held(after) if kept.claims else NOTHING
         if older.claims:
             held = older.held(before)
             gone += [claim for claim in held if claim not in claims]
-            claims = {claim: unique for claim, unique in claims.items() if claim not in held}
-        puts = [(*key, encoded(new)), *[(space, entry, b"") for space, entry in come]]
-        targets = self._targets(kept, after, come) if kept.pointers else NOTHING
+            if claims:
+                claims = {claim: unique for claim, unique in claims.items() if claim not in held}
+        puts = [(*place, b"") for place in come]
+        puts.append((*key, encoded(new)))
+        targets: Mapping[Key, Pointer] = NOTHING
+        if kept.pointers:
+            there = {(p.targets, after[p.place]): p for p in kept.pointers if after[p.place] != NONE}
+            if is_moving:
+                there = {to: p for to, p in there.items() if (p.space, to[1] + p.tail + name) in come}
+            targets = there
         return Piece(key, data, head, puts, gone, claims, targets)
-
-    @staticmethod
-    def _targets(kept: Upkeep, after: list[str], come: list[Key]) -> dict[Key, Pointer]:
-        found = [(pointer, after[pointer.place]) for pointer in kept.pointers]
-        return {(p.targets, to): p for p, to in found if (p.space, to + p.tail + after[0]) in come}
 
     @staticmethod
     def _check(kept: Upkeep, new: Raw) -> None:
@@ -126,10 +131,10 @@ class Rewriting:
     def _lifted(self, raw: Raw, lift: Lift) -> Raw:
         """Give a record in the kept shape: its members, what neither shape has, and what the lift makes."""
         columns = raw.copy()
-        new = {member: columns.pop(member) for member in HEAD}
-        new["_version"] = self._kept.version
+        new = {"_revision": columns.pop("_revision"), "_previous": columns.pop("_previous")}
+        new["_version"], _ = self._kept.version, columns.pop("_version")
         lifted = lift(columns, columns.pop(EXTRAS, None))
-        if not self._known.issuperset(columns):
+        if not columns.keys() <= self._known:
             new |= {column: value for column, value in columns.items() if column not in self._known}
         if not self._gone.isdisjoint(lifted):
             lifted = {column: value for column, value in lifted.items() if column not in self._gone}
