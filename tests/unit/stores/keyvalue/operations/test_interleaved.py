@@ -44,9 +44,13 @@ class Stage:
             except (*REFUSALS, AssertionError):
                 return
 
+        def between() -> None:
+            self.kv.before = between if self.pick.random() < 0.4 else None
+            if self.pick.random() < 0.6:
+                act()
+
         for _ in range(number):
-            if self.pick.random() < 0.8:
-                self.kv.before = act
+            self.kv.before = between
             act()
             self.kv.before = None
 
