@@ -112,6 +112,7 @@ class Bulk:
             pieces = [piece for key, data in todo.items() if (piece := make(key, data)) is not None]
             number = number or len(pieces)
             if not pieces:
+                todo = {}
                 break
             if attempt:
                 self._wait(random.uniform(0, min(_LONGEST_WAIT, _SHORTEST_WAIT * 2**attempt)))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from ...errors import EpochChanged, TooManyExamined
+from ...query import totals
 from ...query.evaluate import sort
 from ...query.plan import Access, Claimed, Lookup, Nothing, Plan, Union
 from ...query.plan import Range as Stretch
 from ...store.protocol import Read
-from . import totals
 from .access import Walk, claim_of, name_of, names_of
 from .layout import owner_of, records_space
 from .protocol import KeyValue, Page, Span

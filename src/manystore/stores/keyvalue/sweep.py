@@ -22,6 +22,7 @@ from .protocol import Key, head_of
 from .shape import EXTRAS, Keeper, decoded, encoded, left_behind
 
 Part: TypeAlias = Index | Unique | Reference
+Make: TypeAlias = Callable[[Key, bytes], Piece | None]
 Lift: TypeAlias = Callable[[Raw, Raw | None], Raw]
 
 
@@ -29,15 +30,43 @@ def sweep(bulk: Bulk, operation: Sweep) -> Progress:
     """Rewrite one page of records. done: how many of them had the older shape."""
     keeper, name, lift = bulk.keeper, operation.collection, operation.lift
     kept, older = keeper.upkeep(name), keeper.older(name)
-    if older is None:
+    if older is not None:
+        rewriting: Rewriting | None = bulk.compiled.get(name)
+        if rewriting is None:
+            rewriting = bulk.compiled[name] = Rewriting(keeper, kept, older)
+        piece = rewriting.piece
+        make: Make = lambda key, data: piece(key, data, lift)  # noqa: E731 - one of two ways
+    elif (gone := _leftovers(keeper, name, kept)) is not None:
+        make = Stripping(kept, gone).piece
+    else:
         return Progress(0)
-    rewriting: Rewriting | None = bulk.compiled.get(name)
-    if rewriting is None:
-        rewriting = bulk.compiled[name] = Rewriting(keeper, kept, older)
-    piece = rewriting.piece
     records, after = bulk.page(kept.space, operation.after, operation.limit)
-    number, _ = bulk.carry_out(records, lambda key, data: piece(key, data, lift), kept.collection)
+    number, _ = bulk.carry_out(records, make, kept.collection)
     return Progress(number, after)
+
+
+def _leftovers(keeper: Keeper, collection: str, kept: Upkeep) -> frozenset[str] | None:
+    """Give the members that a record loses when a window was dropped, its shape being what it was; None otherwise."""
+    older = keeper.catalog.older
+    if older is None or collection not in older or older.collection(collection).stored != kept.collection.stored:
+        return None
+    return left_behind(older.collection(collection), kept.collection)
+
+
+class Stripping:
+    """From records with something beside their shape to those without. No entry, claim or reference is made of it."""
+
+    def __init__(self, kept: Upkeep, gone: frozenset[str]) -> None:
+        self._kept = kept
+        self._gone = gone
+
+    def piece(self, key: Key, data: bytes) -> Piece | None:
+        """Give what takes it away; None when there is nothing."""
+        raw = decoded(data, self._kept.model)
+        if self._gone.isdisjoint(raw):
+            return None
+        new = {member: value for member, value in raw.items() if member not in self._gone}
+        return Piece(key, data, head_of(data), [(*key, encoded(new))], [], NOTHING, NOTHING)
 
 
 class Rewriting:

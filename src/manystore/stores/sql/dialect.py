@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeEngine
 from ...errors import ManystoreError
 from ...schema.schema import Collection, Field
 from ...store.protocol import Form, Kind
+from .inspection import Execute, Tables
 
 Row: TypeAlias = tuple[Any, ...]
 Clause: TypeAlias = ColumnElement[bool]
@@ -85,6 +86,28 @@ class Dialect(ABC):
         del rewritten
         return {}
 
+    sized: ClassVar[bool] = False
+    """Indexed text has a type with a length; all other has one that lies beside its row, and is called long."""
+
+    def is_long(self, kind: TypeEngine[Any]) -> bool:
+        """Tell whether a type is long; an index holds only its beginning."""
+        del kind
+        return False
+
+    def long_type(self, kind: TypeEngine[Any]) -> TypeEngine[Any]:
+        """Give the type that an indexed column has while it is not indexed."""
+        return kind
+
+    def lengthened(self, kind: TypeEngine[Any], length: int) -> TypeEngine[Any]:
+        """Give the type of an indexed column with another length."""
+        del length
+        return kind
+
+    def default_text(self, kind: TypeEngine[Any], text: str) -> str:
+        """Write a column's default."""
+        del kind
+        return text
+
     def further_columns(self, collection: Collection) -> Iterator[Column[Any]]:
         """Give columns that the database needs beside those of the format."""
         del collection
@@ -103,6 +126,10 @@ class Dialect(ABC):
         """Make an index of terms, which are columns, some of them descending."""
         del columns
         return TableIndex(name, *terms)
+
+    @abstractmethod
+    def inspected(self, execute: Execute, names: Iterable[str] | None = None) -> Tables:
+        """Look at what tables the database has, or at those of some names."""
 
     # -- expressions --
 

@@ -6,7 +6,7 @@ Knows psycopg's errors; must not know plans, changes or connections. postgresql.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import psycopg
@@ -35,6 +35,7 @@ from ...errors import Corrupted, ManystoreError, NotADatabase, OutcomeUnknown, S
 from ...schema.schema import Field
 from ...store.protocol import Form, Kind
 from .dialect import AS_JSON, Clause, Dialect, Verdict, parameter
+from .inspection import Execute, Tables, inspect_postgresql
 
 _TYPES: dict[Kind, TypeEngine[Any]] = {
     "bool": BOOLEAN(),
@@ -81,6 +82,10 @@ class PostgreSQL(Dialect):
         """Make the index of a unique among the live."""
         del table
         return TableIndex(name, *columns, unique=True, postgresql_where=flag == self.false)
+
+    def inspected(self, execute: Execute, names: Iterable[str] | None = None) -> Tables:
+        """Look at what tables the database has, or at those of some names."""
+        return inspect_postgresql(execute, names)
 
     def ordered(self, column: ColumnElement[Any], *, descending: bool, optional: bool) -> ColumnElement[Any]:
         """Write a term of an order or of an index. None comes last here if nothing is said, and first from the end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from ...schema.schema import Field
 from ...store.protocol import Form, Kind, Wait
 from .connections import Answer, Bound, Connection, Connections
 from .dialect import AS_JSON, HALF, Clause, Dialect, Verdict, parameter
+from .inspection import Execute, Tables, inspect_sqlite
 from .store import SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS
 
@@ -87,6 +88,10 @@ class SQLite(Dialect):
         """Make the index of a unique among the live."""
         del table
         return TableIndex(name, *columns, unique=True, sqlite_where=flag == self.false)
+
+    def inspected(self, execute: Execute, names: Iterable[str] | None = None) -> Tables:
+        """Look at what tables the database has, or at those of some names."""
+        return inspect_sqlite(execute, names)
 
     def listed(self, members: list[Any], kind: Kind) -> tuple[int, list[Any]]:
         """Give the values of an `in`, padded to a power of two: few statements serve all lengths."""
@@ -248,12 +253,20 @@ class SQLiteStore(SQLStore):
         self._connections.check_open()
         return self._connections.connect(create=True)
 
+    def _alone(self, connection: Connection) -> None:
+        """Do nothing: the transaction that changes tables is alone."""
+
+    @classmethod
+    def _dialect_of(cls, scheme: str) -> SQLite:
+        del scheme
+        return SQLite()
+
     def _create(self, connection: Connection, catalog: Catalog) -> None:
         self._use_log(connection)
         connection.execute("BEGIN IMMEDIATE")
         found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
         if not connection.execute(found, (self._layout.catalog.name,)).fetchall():
-            for text in self._layout.creation(catalog.head):
+            for text in self._layout.creation(catalog):
                 connection.execute(text)
             self._store_first(connection, catalog)
         connection.execute("COMMIT")
