@@ -93,6 +93,9 @@ class History:
                         left -= 1
                         program.act(db)
                         self._pace.step()
+                    if db is not None:
+                        db.close()
+                        db = None
                     left = 0
                 except Killed:
                     self.seen["killed"] += 1
@@ -103,7 +106,7 @@ class History:
                 finally:
                     self._pace.bury()
                     if db is not None:
-                        db.close()
+                        db._engine.store.close()  # no more than the operating system does for it
 
         self._scheduler.begin(name, work, _PROGRAM_DIES)
 
