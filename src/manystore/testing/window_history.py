@@ -33,7 +33,8 @@ from manystore.testing.window_verdict import Moments, counted, verdict
 
 PHASES = ("stable", "open", "raised", "swept", "settled")
 _PROGRAM_DIES, _DEPLOYER_DIES, _SLEEPS = 0.01, 0.02, 0.01
-_ACTS = 9  # of each program
+_ACTS = 14  # of each program
+_LONGEST = {"stable": 6, "open": 24, "raised": 9, "swept": 6}  # acts of all programs that a phase may wait for
 
 
 class History:
@@ -68,7 +69,8 @@ class History:
                     self._begin(f"{side} {number}", side)
                 self._scheduler.begin("deployer", self._deploy, _DEPLOYER_DIES)
                 self._scheduler.run()
-                self._last_look(HEAD)
+                if not self.is_refused or self._phase:  # else the window was never opened
+                    self._last_look(HEAD)
                 if self.is_refused:
                     self._last_look(BASE)
             finally:
@@ -173,14 +175,14 @@ class History:
             self._phase = max(self._phase, reached)
             if is_over:
                 return
-            self._let_others_work()
+            self._let_others_work(catalog.phase)
             self._step(self._transit(store, catalog), catalog)
 
     def _step(self, transit: Transit, catalog: Catalog) -> None:
         if catalog.phase == "open":
             built = transit.build(catalog)
             if built is not catalog:
-                self._let_others_work()
+                self._let_others_work(catalog.phase)
             self.moments.begins("raised", self._clock())
             transit.raise_(built)
             return
@@ -198,8 +200,8 @@ class History:
         passage = Passage(window, catalog.base, store.capabilities.fixed_columns)
         return Transit(store, passage, self._pace.wait, lambda _: None)
 
-    def _let_others_work(self) -> None:
-        enough = self.notes.done + self._scheduler.random.randint(0, 9)
+    def _let_others_work(self, phase: str) -> None:
+        enough = self.notes.done + self._scheduler.random.randint(0, _LONGEST[phase])
         self._scheduler.pause(until=lambda: self.notes.done >= enough)
 
     # -- the end --
