@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from ..errors import Conflict, DeclarationError, ManystoreError, NotFound, UsageError
@@ -25,6 +26,7 @@ from .call import Call
 from .engine import Engine, Limits, utc_now
 from .reading import Deleted, Reading, check_deleted
 from .repository import Repository
+from .standing import read_history
 from .transaction import Block, Transaction
 
 R = TypeVar("R")
@@ -37,6 +39,9 @@ class Database:
     Thread-safe; a transaction belongs to the thread that began it. Make it with connect(), close it or use `with`.
     """
 
+    migrations: ClassVar[str | Path | None] = None
+    """The folder of the history, beside the file of the class unless the path is whole. It is read when the database
+    is made, and while a migration runs."""
     _repositories: ClassVar[dict[str, tuple[type[Any], type[Any]]]] = {}
     _namespace: ClassVar[dict[str, Any]] = {}
 
@@ -85,10 +90,17 @@ class Database:
             raise DeclarationError(f"{cls.__name__}: two repositories for one model")
         store = open_store(parsed, wait=wait)
         try:
-            return cls(Engine(store, models, clock=clock, wait=wait, on_call=on_call, limits=limits))
+            engine = Engine(store, models, clock=clock, wait=wait, on_call=on_call, limits=limits, history=cls._history)
+            return cls(engine)
         except BaseException:
             store.close()
             raise
+
+    @classmethod
+    def _history(cls) -> Any:
+        """Read the migrations; None where the class names no folder."""
+        owner = next(c for c in cls.__mro__ if "migrations" in c.__dict__)
+        return read_history(cls.migrations, getattr(sys.modules.get(owner.__module__), "__file__", None))
 
     @classmethod
     def _find_repositories(cls) -> dict[str, tuple[type[Any], type[Any]]]:

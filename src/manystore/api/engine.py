@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
-from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, SchemaMismatch, TooLarge
+from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, IndexNotReady, Pinned, TooLarge, Unavailable
 from ..model.model import model_of
 from ..model.types import dump_datetime
 from ..query.plan import CATALOG, Plan
@@ -26,9 +26,12 @@ from ..store.url import LIMITS
 from .call import Call
 from .explanation import access_words
 from .ids import Ids
+from .lease import Lease
 from .mapper import Mapper, new_revision
+from .standing import stand
 
 _EPOCH_TRIES = 5
+_CLOSED_TRIES, _CLOSED_PAUSE = 40, 0.05  # two seconds in all
 _CHANGE_BYTES = 100  # of a change without a whole record: its key, tokens and names
 
 
@@ -57,15 +60,18 @@ class Engine:
         wait: Callable[[float], None] = time.sleep,  # noqa: TID251 - the one default of the one place that waits
         on_call: Callable[[Call], None] | None = None,
         limits: Limits | None = None,
+        history: Callable[[], Any] = lambda: None,
     ) -> None:
-        self.store = store
+        self.store = self._stored = store
+        self._history = history
         self.clock = clock
         self.wait = wait
         self.on_call = on_call
         self.limits = limits or Limits()
         self.capabilities = store.capabilities
         self.closed = False
-        self.schema = Schema.of(models, SYSTEM)
+        self._declared = Schema.of(models, SYSTEM)
+        self._lease = Lease(store, self._declared.fingerprint)
         self.catalog = self._open_catalog()
         self.epoch = self.catalog.epoch
         self.mappers: dict[type[Any], Mapper] = {}
@@ -82,6 +88,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the store; every later call raises Closed."""
+        if not self.closed:
+            self._lease.release(self.epoch)
         self.closed = True
         self.store.close()
 
@@ -92,7 +100,26 @@ class Engine:
 
     def plan(self, mapper: Mapper, key: Any, query: Callable[[], Query]) -> Plan:
         """Give the kept plan of a query's shape under the catalog in force."""
-        return mapper.plans.get(key) or mapper.plan_for(key, query, self.catalog)
+        kept = mapper.plans.get(key)
+        if kept is not None:
+            return kept
+        try:
+            return mapper.plan_for(key, query, self.catalog)
+        except IndexNotReady:
+            if not self._is_overtaken():
+                raise
+            return mapper.plan_for(key, query, self.catalog)
+
+    def _is_overtaken(self) -> bool:
+        """Load the catalog anew if another is in force: what was refused by the old one alone may be right by now.
+
+        Nothing else tells a program that asks for nothing that the store is asked for.
+        """
+        found = self._stored.read(CATALOG, (), epoch="").rows
+        if not found or found[0].epoch == self.epoch:
+            return False
+        self.refresh()
+        return True
 
     def read(
         self,
@@ -109,7 +136,7 @@ class Engine:
             self.check_open()
         if self.on_call is None:
             try:
-                return self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
+                return self.store.read(plan, values, epoch=plan.epoch, limit=limit, after=after, cap=cap)
             except EpochChanged:
                 self.refresh()
                 raise
@@ -118,7 +145,7 @@ class Engine:
     def _watched_read(self, plan: Plan, values: Values, operation: str, **bounds: Any) -> Read:
         began, failed, examined, trips = time.perf_counter(), None, 0, 1
         try:
-            result = self.store.read(plan, values, epoch=self.epoch, **bounds)
+            result = self.store.read(plan, values, epoch=plan.epoch, **bounds)
             examined, trips = result.examined, result.trips
             return result
         except EpochChanged:
@@ -138,14 +165,32 @@ class Engine:
             self.check_open()
         if len(changes) == 1:
             self.check_size(changes)  # of many, whoever joined them has looked
+        if self.catalog.closed:
+            self._await_opening(changes)
+        self._lease.touch(self.epoch)
         for _ in range(_EPOCH_TRIES):
             try:
                 if self.on_call is None:
                     return self.store.write(changes, epoch=self.epoch)
                 return self._watched_write(changes, operation)
+            except Pinned:
+                if not self._is_overtaken():
+                    raise
             except EpochChanged:
                 self.refresh()  # nothing was written, and the changes hold no plan
+                if self.catalog.closed:
+                    self._await_opening(changes)
         raise EpochChanged("the catalog keeps changing; try again later")
+
+    def _await_opening(self, changes: Sequence[Change]) -> None:
+        """Wait while a collection that is to be written is closed; raise Unavailable when that lasts."""
+        for _ in range(_CLOSED_TRIES):
+            closed = [c.collection.name for c in changes if c.collection.name in self.catalog.closed]
+            if not closed:
+                return
+            self.wait(_CLOSED_PAUSE)
+            self.refresh()
+        raise Unavailable(f"{closed[0]} takes no writes while a migration makes its records anew; try again later")
 
     def _watched_write(self, changes: Sequence[Change], operation: str) -> Written:
         began, failed, trips = time.perf_counter(), None, 1
@@ -207,14 +252,26 @@ class Engine:
 
     def _open_catalog(self) -> Catalog:
         """Read the stored catalog, or make the first one in an empty store; refuse one that is not this program's."""
-        found = self.store.read(CATALOG, (), epoch="").rows
+        store = self._stored
+        found = store.read(CATALOG, (), epoch="").rows
         if not found:
-            self.store.alter(CreateDatabase(Catalog.first(self.schema)))
-            found = self.store.read(CATALOG, (), epoch="").rows
+            store.alter(CreateDatabase(Catalog.first(self._declared, self._last_migration())))
+            found = store.read(CATALOG, (), epoch="").rows
         catalog: Catalog = found[0]
-        if catalog.base.fingerprint != self.schema.fingerprint:
-            raise SchemaMismatch(self.schema.differences(catalog.base))
+        standing = stand(catalog, self._declared, self._history, fixed=self.capabilities.fixed_columns)
+        self.schema = standing.schema
+        self.store = store
+        if standing.passage is not None:
+            from ..migrations.window_store import WindowStore  # noqa: PLC0415 - for what is seldom open
+
+            # All verbs of a Store, but it is not opened by a URL.
+            self.store = cast("Store", WindowStore(store, standing.passage, catalog, self.wait))
         return catalog
+
+    def _last_migration(self) -> str:
+        """Name the migration that the program's schema comes of; "" where it has no history, or one without it."""
+        history = self._history()
+        return "" if history is None else history.last_with(self._declared)
 
     def refresh(self) -> None:
         """Load the catalog anew after its epoch changed, and drop the plans made from the old one."""

@@ -69,7 +69,7 @@ def name_of(plan: Plan, access: Lookup) -> Text | None:
 
 def claim_of(plan: Plan, access: Claimed) -> Callable[[Values], Key]:
     """Make key(values) of the claim that an access by a unique reads."""
-    space = claims_space(plan.collection.name, access.unique)
+    space = claims_space(plan.collection.stored, access.unique)
     parts = [_one(plan, test) for test in access.tests]
     return lambda values: (space, "".join([part(values) for part in parts]))
 
@@ -81,7 +81,7 @@ class Walk:
         index, collection = stretch.index, plan.collection
         self.reverse = stretch.reverse
         self.is_by_key = index is None
-        self.space = records_space(collection.name) if index is None else entries_space(collection.name, index)
+        self.space = records_space(collection.stored) if index is None else entries_space(collection.stored, index)
         fields = collection.key if index is None else index.fields
         flags = (False,) * len(fields) if index is None else index.descending
         head = len(stretch.equal)

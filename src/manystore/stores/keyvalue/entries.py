@@ -1,17 +1,17 @@
 """Which entries, claims and references a record has, by the stored catalog, and whether a change moves any of them.
 
 Works on the watched values of a record, those that some entry is made of, and on the stored schema: never on a
-program's classes. An index or unique that is still building is kept up like a ready one; one that is absent is not.
+program's classes. What is still building is kept up like what is ready; what is absent is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, TypeAlias
 
-from ...schema.catalog import Catalog
+from ...schema.catalog import Catalog, IndexState
 from ...schema.encoding import NONE, Encode, check_entries, descending, encoder
-from ...schema.schema import Collection, Index, Reference, Unique
+from ...schema.schema import Collection, Reference, Schema, Unique
 from .layout import GAP, claims_space, column_of, entries_space, records_space, reference_tail, references_space
 from .protocol import Key, Put
 
@@ -19,6 +19,7 @@ Raw: TypeAlias = dict[str, Any]  # a record as its JSON says it
 Watched: TypeAlias = tuple[Any, ...]  # the values of an upkeep's columns, in their order
 Texts: TypeAlias = list[str]  # the name of a record, the gap, and its watched values as ordered text
 Moves: TypeAlias = tuple[list[Key], list[Put]]  # the entries that go, and those that come in their places
+KEPT_UP: frozenset[IndexState] = frozenset(("building", "ready"))
 _FIRST = 2  # the place of the first column's text; the key's name and the gap come before
 
 
@@ -41,13 +42,19 @@ class _Columns:
 
 
 class Claim:
-    """One unique of a collection. live: the place of the flag that must be false for the claim to be held."""
+    """One unique of a collection. live: the place of the flag that must be false for the claim to be held.
 
-    __slots__ = ("_live", "_places", "space", "unique")
+    is_building: a record that was there before may not hold it yet, nor anybody else for it.
+    """
 
-    def __init__(self, unique: Unique, places: Sequence[int], live: int | None, space: str) -> None:
+    __slots__ = ("_live", "_places", "is_building", "space", "unique")
+
+    def __init__(
+        self, unique: Unique, places: Sequence[int], live: int | None, space: str, *, is_building: bool
+    ) -> None:
         self.unique = unique
         self.space = space
+        self.is_building = is_building
         self._live = live
         self._places = tuple(places)
 
@@ -72,29 +79,47 @@ class Pointer:
 
     __slots__ = ("column", "place", "reference", "space", "tail", "targets")
 
-    def __init__(self, reference: Reference, column: str, place: int, collection: str) -> None:
+    def __init__(self, reference: Reference, column: str, place: int, stored: tuple[str, str]) -> None:
+        collection, target = stored
         self.reference = reference
         self.column = column
         self.place = place
-        self.space = references_space(reference.target)
-        self.targets = records_space(reference.target)
+        self.space = references_space(target)
+        self.targets = records_space(target)
         self.tail = reference_tail(collection, column)
 
 
 class Upkeep:
-    """What keeps one collection's entries right. Made once for each epoch."""
+    """What keeps one collection's entries right. Made once for each epoch.
 
-    def __init__(self, collection: Collection, catalog: Catalog) -> None:
+    schema: the collection's, which says where targets are. states: of the parts that count.
+    """
+
+    def __init__(
+        self, collection: Collection, catalog: Catalog, schema: Schema, states: Container[IndexState] = KEPT_UP
+    ) -> None:
         self.collection = collection
         self.model = collection.model
-        self.space = records_space(collection.name)
+        self.version = collection.version
+        self.space = records_space(collection.stored)
+        self.absent: Raw = catalog.absent.get(collection.name, {})
+        self._catalog = catalog
+        self._states = states
         self.key_encoders = tuple(encoder(collection.field(name).kind) for name in collection.key)
         self._columns = _Columns()
-        parts = self._parts(catalog)
-        self.entries = self._make_entries(parts)
-        self.claims = self._claims(catalog)
-        self.pointers = [self._pointer(r) for r in collection.references]
+        parts = self._parts()
+        self.spaces = tuple(space for space, _ in parts)
+        self.entries: Callable[[Texts], list[Put]] = self._make_entries(parts, ", b''")
+        self._names: Callable[[Texts], list[Key]] = self._make_entries(parts, "")
+        self.claims = self._claims()
+        self.pointers = [
+            self._pointer(reference, schema.collection(reference.target).stored)
+            for reference in collection.references
+            if self._counts(f"{reference.field}.reference")
+        ]
         self.columns = tuple(self._columns.names)
+        self._defaults = tuple(map(self.absent.get, self.columns))
+        self._has_defaults = any(default is not None for default in self._defaults)
         self.texts = self._make_texts(self._columns.encoders)
         self.moves = self._make_moves(parts)
         self._check = check_entries(collection)
@@ -103,23 +128,31 @@ class Upkeep:
         field = self.collection.field(name)
         return self._columns.place(field.column, encoder(field.kind), is_descending=is_descending)
 
-    def _parts(self, catalog: Catalog) -> list[tuple[str, list[int]]]:
+    def _state(self, part: str, generation: int = 1) -> IndexState:
+        return self._catalog.state(self.collection.name, part, generation)
+
+    def _counts(self, part: str, generation: int = 1) -> bool:
+        return self._state(part, generation) in self._states
+
+    def _parts(self) -> list[tuple[str, list[int]]]:
         """List the indexes to keep up: the space of each, and the places of its texts."""
         parts: list[tuple[str, list[int]]] = []
-        for index in _indexes(self.collection, catalog):
+        for index in self.collection.indexes:
+            if not self._counts(index.name, index.generation):
+                continue
             pairs = zip(index.fields, index.descending, strict=True)
             places = [self._place(name, is_descending=flag) for name, flag in pairs]
-            parts.append((entries_space(self.collection.name, index), places))
+            parts.append((entries_space(self.collection.stored, index), places))
         return parts
 
     @staticmethod
-    def _make_entries(parts: Sequence[tuple[str, Sequence[int]]]) -> Callable[[Texts], list[Put]]:
+    def _make_entries(parts: Sequence[tuple[str, Sequence[int]]], value: str) -> Callable[[Texts], Any]:
         """Make entries(texts): those of a record, one an index, in the same order for every record."""
         names, entries = dict[str, Any](), list[str]()
         for number, (space, places) in enumerate(parts):
             names[f"s{number}"] = space
             text = "".join(f"{{t[{place}]}}" for place in (*places, 1, 0))
-            entries.append(f"(s{number}, f'{text}', b'')")
+            entries.append(f"(s{number}, f'{text}'{value})")
         return _compiled(f"def made(t): return [{', '.join(entries)}]", names)
 
     @staticmethod
@@ -150,19 +183,47 @@ class Upkeep:
             body.append(f"  if old != new: gone.append((s{number}, old)); come.append((s{number}, new, b''))")
         return _compiled("\n".join([*body, " return gone, come"]), names)
 
-    def _claims(self, catalog: Catalog) -> list[Claim]:
+    def _claims(self) -> list[Claim]:
         made: list[Claim] = []
         for unique in self.collection.uniques:
-            if catalog.state(self.collection.name, unique.name) != "absent":
+            state = self._state(unique.name, unique.generation)
+            if state in self._states:
                 live = self.collection.live if unique.among == "live" else None
                 flag = None if live is None else self._place(live)
                 places = [self._place(name) for name in unique.fields]
-                made.append(Claim(unique, places, flag, claims_space(self.collection.name, unique)))
+                space = claims_space(self.collection.stored, unique)
+                made.append(Claim(unique, places, flag, space, is_building=state == "building"))
         return made
 
-    def _pointer(self, reference: Reference) -> Pointer:
+    def _pointer(self, reference: Reference, target: str) -> Pointer:
         column = column_of(self.collection, reference.field)
-        return Pointer(reference, column, self._place(reference.field), self.collection.name)
+        return Pointer(reference, column, self._place(reference.field), (self.collection.stored, target))
+
+    def held(self, texts: Texts) -> dict[Key, Claim]:
+        """Give the claims of a record."""
+        return {(claim.space, name): claim for claim in self.claims if (name := claim.name(texts)) is not None}
+
+    def places(self, texts: Texts) -> list[Key]:
+        """Give where the entries and references of a record are."""
+        found = self._names(texts)
+        if self.pointers:
+            name = texts[0]
+            found += [(p.space, texts[p.place] + p.tail + name) for p in self.pointers if texts[p.place] != NONE]
+        return found
+
+    @property
+    def is_risky(self) -> bool:
+        """Whether an entry may be too long."""
+        return self._check is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is kept beside the records."""
+        return not self.spaces and not self.claims and not self.pointers
+
+    def pointer(self, tail: str) -> Pointer | None:
+        """Give the pointer whose names have this between target and referrer."""
+        return next((pointer for pointer in self.pointers if pointer.tail == tail), None)
 
     def key_text(self, key: Sequence[Any]) -> str:
         """Write a bound key as the name of its record."""
@@ -171,7 +232,9 @@ class Upkeep:
         return "".join([encode(part) for encode, part in zip(self.key_encoders, key, strict=True)])
 
     def watched(self, raw: Raw) -> Watched:
-        """Take the values of the watched columns out of a raw record; what is missing there is None."""
+        """Take the values of the watched columns out of a raw record; None where one is missing and nothing is said."""
+        if self._has_defaults:
+            return tuple(map(raw.get, self.columns, self._defaults))
         return tuple(map(raw.get, self.columns))
 
     def check(self, raw: Raw) -> None:
@@ -185,13 +248,3 @@ def _compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
     exec(compile(source, "<manystore entries>", "exec"), names)
     made: Callable[..., Any] = names["made"]
     return made
-
-
-def _indexes(collection: Collection, catalog: Catalog) -> list[Index]:
-    """Give the indexes to keep up: those of the head, and those that programs of the base still read."""
-    found = list(collection.indexes)
-    if catalog.base is not catalog.head and collection.name in catalog.base:
-        names = {field.name for field in collection.fields}
-        older = catalog.base.collection(collection.name).indexes
-        found += [i for i in older if i not in found and names.issuperset(i.fields)]
-    return [i for i in found if catalog.state(collection.name, i.name) != "absent"]

@@ -27,6 +27,7 @@ from ...errors import (
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
+from .bulk import Limits
 from .etcd_cluster import Cluster, Settings
 from .etcd_messages import Message, Op, Range, Txn
 from .etcd_ranges import Ranges
@@ -236,7 +237,7 @@ class EtcdStore(KeyValueStore):
         except BaseException:
             cluster.close()
             raise
-        return cls(Etcd(cluster, names, most=most), wait=wait)
+        return cls(Etcd(cluster, names, most=most), wait=wait, limits=Limits.of(url))
 
 
 def _epoch(answer: Message) -> str:

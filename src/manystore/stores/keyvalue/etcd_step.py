@@ -132,8 +132,8 @@ class Step:
             read.key = above.key = below.key = names.key(check.key)
             above.result, below.result = GREATER, LESS
             above.target = below.target = VALUE
-            above.value = _TOKEN + check.token.encode()
-            below.value = above.value + b"#"
+            above.value = check.head or _TOKEN + check.token.encode()
+            below.value = above.value + (b"\xff" if check.head else b"#")
         elif isinstance(check, Exists):
             read.count_only = True
             read.key = self._there(check.key)
@@ -165,7 +165,7 @@ class Step:
 
     def _holds(self, check: Check, answer: Message) -> bool:
         if isinstance(check, Same):
-            return any(token_of(kv.value) == check.token for kv in answer.kvs)
+            return any(token_of(kv.value) == check.token and kv.value.startswith(check.head) for kv in answer.kvs)
         if isinstance(check, (Absent, Empty)):
             return bool(answer.count == 0)
         if isinstance(check, Exists):

@@ -33,7 +33,7 @@ def try_hopefully(
         if type(change) is Insert:
             if not hopeful.insert(change, shape):
                 return 0, False
-        elif type(change) is Replace and not change.require:
+        elif type(change) is Replace and not change.require and shape.older is None:
             replaced.append((change, shape))
             keys.append((shape.space, shape.name(change.values)))
         elif type(change) is Expect:

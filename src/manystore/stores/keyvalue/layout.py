@@ -1,6 +1,7 @@
 """Where records, entries, claims and references live: the spaces, and the names in them (docs/format.md).
 
-Knows stored names only, never a program's class. entries.py makes the names of a record, access.py those of a plan.
+Knows stored names only (of a collection, `Collection.stored`), never a program's class. entries.py makes the names of
+a record, access.py those of a plan.
 """
 
 from __future__ import annotations

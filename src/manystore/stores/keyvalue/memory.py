@@ -19,6 +19,7 @@ from ...errors import EpochChanged
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
+from .bulk import Limits
 from .layout import GAP, after_all
 from .protocol import (
     CATALOG,
@@ -126,7 +127,8 @@ class Memory:
         held = self._spaces.get(span.space)
         if held is None:
             return []
-        assert isinstance(held, Ordered)
+        if not isinstance(held, Ordered):
+            return list(islice(held, limit))  # claims, in no order
         names = held.names.irange(span.low, span.high, inclusive=(True, False), reverse=reverse)
         return list(names if limit is None else islice(names, limit))
 
@@ -142,6 +144,8 @@ class Memory:
                 space, name = check.key
                 value = spaces[space].get(name) if space in spaces else None
                 if value is None or token_of(value) != check.token:
+                    return place
+                if check.head and not value.startswith(check.head):
                     return place
             elif not self._holds(check):
                 return place
@@ -164,8 +168,10 @@ class MemoryStore(KeyValueStore):
         native_filter=False, native_aggregate=False, persistent=False, shared=False
     )
 
-    def __init__(self, memory: Memory, let_go: Callable[[], None] | None = None, *, wait: Wait) -> None:
-        super().__init__(memory, wait=wait)
+    def __init__(
+        self, memory: Memory, let_go: Callable[[], None] | None = None, *, wait: Wait, limits: Limits | None = None
+    ) -> None:
+        super().__init__(memory, wait=wait, limits=limits)
         self._let_go = let_go
 
     @classmethod
@@ -174,8 +180,8 @@ class MemoryStore(KeyValueStore):
         url.allow()
         name = "/".join(part for part in (url.name, url.path, url.prefix) if part)
         if not url.name:
-            return cls(Memory(), wait=wait)
-        return cls(_SHARED.take(name), lambda: _SHARED.let_go(name), wait=wait)
+            return cls(Memory(), wait=wait, limits=Limits.of(url))
+        return cls(_SHARED.take(name), lambda: _SHARED.let_go(name), wait=wait, limits=Limits.of(url))
 
     def close(self) -> None:
         """Let go of the memory; the last to do so ends it."""

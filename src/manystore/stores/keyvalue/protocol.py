@@ -7,14 +7,16 @@ into one of errors.py.
 
 **Spaces.** The letter before the colon says how a space is used (layout.py has the list): `r:` records and `c:` the
 catalog have values and are read by name, `r:` also in order of names; `u:` claims have values and are read by name;
-`i:` entries and `b:` references have no values and are read in order.
+`i:` entries and `b:` references have no values and are read in order. The names of a whole `u:` space can be scanned as
+well, in any order, by whoever takes it away.
 
 **Epoch.** The stored catalog (CATALOG) begins with format and epoch; `epoch_of` reads it. get and scan give the epoch
 that was in force when they read: seen in the same atomic step or after it, never before. commit compares it in its own.
 
 **Tokens.** The value of a record begins `{"_revision":"<token>","_previous":`, then the token before it or null, 16 hex
 digits each; `token_of` and `previous_of` read them. By them outcome.py tells what became of a commit whose reply was
-lost.
+lost. Then comes `"_version":` and a number, which alone changes when a record is brought into another shape; `head_of`
+gives all up to there.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ Put: TypeAlias = tuple[str, str, bytes]  # space, name, value; b"" in a space wi
 
 CATALOG: Key = ("c:", "catalog")
 _EPOCH = b'"epoch":"'
+_VERSION = b',"_version":'
 
 
 def epoch_of(catalog: bytes | None) -> str:
@@ -47,6 +50,17 @@ def token_of(record: bytes) -> str:
 def previous_of(record: bytes) -> str | None:
     """Read the token that a stored record's own replaced; None when it was made by its only write."""
     return record[45:61].decode() if record[32:45] == b'"_previous":"' else None
+
+
+def head_of(record: bytes) -> bytes:
+    """Give what a stored record begins with: its tokens and its version, and the comma behind."""
+    return record[: record.index(b",", record.index(_VERSION) + 1) + 1]
+
+
+def version_of(record: bytes) -> int:
+    """Read the version of a stored record."""
+    start = record.index(_VERSION) + len(_VERSION)
+    return int(record[start : record.index(b",", start)])
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -78,10 +92,11 @@ class Page(msgspec.Struct, gc=False):
 
 
 class Same(msgspec.Struct, frozen=True, gc=False):
-    """The record is there and still has this token."""
+    """The record is there and still has this token. head: what else it begins with, where its version counts too."""
 
     key: Key
     token: str
+    head: bytes = b""
 
 
 class Absent(msgspec.Struct, frozen=True, gc=False):

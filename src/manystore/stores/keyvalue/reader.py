@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from ...errors import EpochChanged, TooManyExamined
+from ...query import totals
 from ...query.evaluate import sort
 from ...query.plan import Access, Claimed, Lookup, Nothing, Plan, Union
 from ...query.plan import Range as Stretch
 from ...store.protocol import Read
-from . import totals
 from .access import Walk, claim_of, name_of, names_of
 from .layout import owner_of, records_space
 from .protocol import KeyValue, Page, Span
@@ -35,7 +35,7 @@ class Reading(ABC):
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.model = plan.collection.model
-        self.space = records_space(plan.collection.name)
+        self.space = records_space(plan.collection.stored)
         self.decode = plan.codec.decode
         self.gives_records = plan.output == "records"
         self.is_presorted = plan.presorted >= len(plan.order)

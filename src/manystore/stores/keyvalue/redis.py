@@ -17,6 +17,7 @@ from ...errors import EpochChanged, NotADatabase, URLError
 from ...query.capabilities import Capabilities
 from ...store.protocol import Wait
 from ...store.url import StoreURL
+from .bulk import Limits
 from .outcome import Broken, through
 from .protocol import CATALOG, Check, Key, Page, Put, Span, Values, epoch_of
 from .redis_connection import Address, Connections, HashSlot, Login, OneServer
@@ -70,6 +71,8 @@ class Redis:
     ) -> Page:
         """Read names in order, and the records they lead to."""
         keyspace = self._keyspace
+        if spans[0].space[0] == "u":
+            return self._claims(spans[0].space, limit)
         keys = [keyspace.catalog, keyspace.names(spans[0].space)]
         if follow is not None:
             keys.append(keyspace.values(follow))
@@ -85,6 +88,13 @@ class Redis:
             epoch, names, *slices = self._exchange.run(FIND, keys, bounds)
         values = slices[0] if len(slices) == 1 else [value for part in slices for value in part]
         return Page([name.decode() for name in names], values, _text(epoch))
+
+    def _claims(self, space: str, limit: int | None) -> Page:
+        """Read the names of some claims, whichever."""
+        key = self._keyspace.values(space)
+        request = packed(b"HKEYS", key) if limit is None else packed(b"HRANDFIELD", key, b"%d" % limit)
+        names, epoch = self._exchange.ask(request + self._keyspace.epoch, 2)
+        return Page([name.decode() for name in names], [], _text(epoch))
 
     def commit(
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], /, *, epoch: str | None
@@ -168,7 +178,7 @@ class RedisStore(KeyValueStore):
         except BaseException:
             connections.close()
             raise
-        return cls(Redis(exchange, keyspace, connections), wait=wait)
+        return cls(Redis(exchange, keyspace, connections), wait=wait, limits=Limits.of(url))
 
 
 def _examine(exchange: Exchange, keyspace: Keyspace) -> None:

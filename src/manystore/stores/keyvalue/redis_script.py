@@ -68,6 +68,9 @@ for place = 1, step[1] do
   elseif kind == 'same' then
     local value = call('HGET', key, name)
     holds = value and string.sub(value, 1, 30) == '{"_revision":"' .. more
+  elseif kind == 'head' then
+    local value = call('HGET', key, name)
+    holds = value and string.sub(value, 1, #more) == more
   elseif kind == 'exists' then
     holds = call('HEXISTS', key, name) == 1
   elseif kind == 'empty' then
@@ -292,6 +295,8 @@ def _test(numbers: Numbers, check: Check) -> tuple[Any, ...]:
     if isinstance(check, Absent):
         return "absent", numbers[check.key[0]][0], check.key[1], ""
     if isinstance(check, Same):
+        if check.head:
+            return "head", numbers[check.key[0]][0], check.key[1], check.head.decode()
         return "same", numbers[check.key[0]][0], check.key[1], check.token
     if isinstance(check, Exists):
         return "exists", numbers[check.key[0]][0], check.key[1], ""

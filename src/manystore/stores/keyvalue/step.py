@@ -14,12 +14,12 @@ import msgspec
 
 from ...errors import Conflict, Duplicate, EpochChanged, MissingReference, NotFound, OutOfBounds
 from ...schema.encoding import NONE
-from ...schema.schema import Collection, Field
+from ...schema.schema import Field
 from ...store.protocol import Change, Delete, Insert, Patch, Replace
 from ...store.protocol import Check as Expect
 from ...store.protocol import Step as Addition
 from .entries import Pointer, Raw, Upkeep, Watched
-from .protocol import Absent, Check, Exists, Key, KeyValue, Page, Put, Same, Span, token_of
+from .protocol import Absent, Check, Exists, Key, KeyValue, Page, Put, Same, Span, head_of, token_of, version_of
 from .shape import Keeper, Shape, decoded
 
 CHANGED = "the catalog changed since the write was made"
@@ -32,16 +32,24 @@ class Raced(Exception):
 
 
 class Touched:
-    """A record that the step changes. token: it had, None of a new one; data: it will have, None of one that goes."""
+    """A record that the step changes. token: it had, None of a new one; data: it will have, None of one that goes.
 
-    __slots__ = ("after", "before", "data", "key", "name", "token", "upkeep", "was", "will")
+    old: the upkeep of what is stored; another one than that of what will be, when the step brings the record into the
+    kept shape. head: of a record of an older shape, what it must still begin with.
+    """
 
-    def __init__(self, upkeep: Upkeep, key: Key, token: str | None, was: Watched | None) -> None:
+    __slots__ = ("after", "before", "data", "head", "key", "name", "old", "token", "upkeep", "was", "will")
+
+    def __init__(
+        self, upkeep: Upkeep, key: Key, token: str | None, old: Upkeep | None = None, head: bytes = b""
+    ) -> None:
         self.upkeep = upkeep
+        self.old = old or upkeep
+        self.head = head
         self.key = key
         self.name = key[1]
         self.token = token
-        self.was = was
+        self.was: Watched | None = None
         self.will: Watched | None = None
         self.data: bytes | None = None
         self.before: list[str] | None = None  # texts; none at both ends when nothing moves
@@ -51,14 +59,19 @@ class Touched:
         """Take what the record will be."""
         self.data = data
         self.will = will
-        if will != self.was:
-            self.before = None if self.was is None else self.upkeep.texts(self.was, self.name)
+        if will != self.was or self.old is not self.upkeep:
+            self.before = None if self.was is None else self.old.texts(self.was, self.name)
             self.after = self.upkeep.texts(will, self.name)
 
     def go(self) -> None:
         """Take it that the record will be gone."""
         self.data = self.will = self.after = None
-        self.before = None if self.was is None else self.upkeep.texts(self.was, self.name)
+        self.before = None if self.was is None else self.old.texts(self.was, self.name)
+
+    def pointed(self) -> dict[tuple[str, str], str]:
+        """Give what the stored record refers to: a target's name for the space and tail of each reference."""
+        before = self.before
+        return {} if before is None else {(p.space, p.tail): before[p.place] for p in self.old.pointers}
 
 
 class Step:
@@ -165,7 +178,7 @@ class Step:
             raise Duplicate(shape.model, change.collection.key)
         if key in self.by_key:
             raise Duplicate(shape.model, change.collection.key)
-        touched = self.by_key[key] = Touched(shape.upkeep, key, None, None)
+        touched = self.by_key[key] = Touched(shape.upkeep, key, None)
         touched.become(*shape.inserted(change.values, f"{change.revision:016x}"))
         self.written.append(touched)
 
@@ -181,14 +194,19 @@ class Step:
         data = self.stored[key]
         if data is None:
             raise (Conflict if isinstance(change, Replace) else NotFound)(shape.model, _key_of(change))
-        token, raw = token_of(data), None
-        if change.require or not isinstance(change, Replace):
+        token, raw, older = token_of(data), None, None
+        if shape.older is not None and version_of(data) != shape.upkeep.version:
+            older = shape.older
+        if change.require or older is not None or not isinstance(change, Replace):
             raw = decoded(data, shape.model)
-            if change.require and not _fulfils(raw, change.collection, change.require):
+            if change.require and not _fulfils(raw, older or shape.upkeep, change):
                 raise NotFound(shape.model, _key_of(change))
         if change.expected is not None and token != f"{change.expected:016x}":
             raise Conflict(shape.model, _key_of(change))
-        touched = self.by_key[key] = Touched(shape.upkeep, key, token, None)
+        if older is not None and raw is not None:
+            self._change_older(change, shape, key, (data, raw))
+            return
+        touched = self.by_key[key] = Touched(shape.upkeep, key, token)
         if isinstance(change, Replace):
             new, touched.was, will = shape.replaced(data, change.values, (f"{change.revision:016x}", token))
         else:
@@ -198,9 +216,28 @@ class Step:
                 touched.go()
                 self.gone.append(touched)
                 return
-            new, will = shape.patched(raw, _sets(change, raw), (f"{change.revision:016x}", token))
+            sets = _sets(change, raw, shape.upkeep.absent)
+            new, will = shape.patched(raw, sets, (f"{change.revision:016x}", token))
         touched.become(new, will)
         self.written.append(touched)
+
+    def _change_older(
+        self, change: Delete | Replace | Patch, shape: Shape, key: Key, stored: tuple[bytes, Raw]
+    ) -> None:
+        """Delete a record of the older shape, or bring it into the kept one."""
+        (data, raw), older = stored, shape.older
+        if older is None or isinstance(change, Patch):
+            # Whoever patches knows the kept columns; the record has them once its reader has lifted it.
+            raise Conflict(shape.model, _key_of(change))
+        token, upkeep = token_of(data), older if isinstance(change, Delete) else shape.upkeep
+        touched = self.by_key[key] = Touched(upkeep, key, token, older, head_of(data))
+        touched.was = older.watched(raw)
+        if isinstance(change, Delete):
+            touched.go()
+            self.gone.append(touched)
+        else:
+            touched.become(*shape.lifted(raw, change.values, (f"{change.revision:016x}", token)))
+            self.written.append(touched)
 
     # --- references ---
 
@@ -234,6 +271,13 @@ class Step:
         after, before = touched.after, touched.before
         if after is None:
             return []
+        if touched.old is not touched.upkeep:
+            pointed = touched.pointed()
+            return [
+                ((pointer.targets, after[pointer.place]), pointer)
+                for pointer in touched.upkeep.pointers
+                if after[pointer.place] not in (NONE, pointed.get((pointer.space, pointer.tail)))
+            ]
         return [
             ((pointer.targets, after[pointer.place]), pointer)
             for pointer in touched.upkeep.pointers
@@ -251,12 +295,15 @@ class Step:
         checks, puts, deletes = self.checks, self.puts, self.deletes
         for touched in (*self.gone, *self.nulled, *self.written):
             key, token, data = touched.key, touched.token, touched.data
-            checks.append(Absent(key) if token is None else Same(key, token))
+            checks.append(Absent(key) if token is None else Same(key, token, touched.head))
             if data is None:
                 deletes.append(key)
             else:
                 puts.append((*key, data))
             before, after, upkeep = touched.before, touched.after, touched.upkeep
+            if touched.old is not upkeep:
+                self._move_shape(touched)
+                continue
             if after is not None:
                 if before is None:
                     puts += upkeep.entries(after)
@@ -272,6 +319,14 @@ class Step:
             if old != new:
                 self.deletes.append(old[:2])
                 self.puts.append(new)
+
+    def _move_shape(self, touched: Touched) -> None:
+        """Take away the entries and references of the older shape, and put all those of the kept one."""
+        before, after = touched.before, touched.after
+        if before is not None:
+            self.deletes += touched.old.places(before)
+        if after is not None:
+            self.puts += [(*name, b"") for name in touched.upkeep.places(after)]
 
     def _move_pointer(self, touched: Touched, pointer: Pointer) -> None:
         before, after, place, tail = touched.before, touched.after, pointer.place, pointer.tail + touched.name
@@ -306,18 +361,24 @@ def _key_of(change: Delete | Replace | Patch) -> Any:
     return _shown(change.key)
 
 
-def _fulfils(raw: Raw, collection: Collection, require: Sequence[tuple[str, Any]]) -> bool:
-    # Bytes are base64 text in a stored record, so both sides are brought to what JSON says.
-    return all(raw.get(collection.field(n).column) == (v if v is None else msgspec.to_builtins(v)) for n, v in require)
+def _fulfils(raw: Raw, upkeep: Upkeep, change: Delete | Replace | Patch) -> bool:
+    """Tell whether a record has what a change requires. The record's own shape says which column a field is."""
+    mine, absent = upkeep.collection, upkeep.absent
+    for name, value in change.require:
+        column = (mine if name in mine.positions else change.collection).field(name).column
+        # Bytes are base64 text in a stored record, so both sides are brought to what JSON says.
+        if raw.get(column, absent.get(column)) != (value if value is None else msgspec.to_builtins(value)):
+            return False
+    return True
 
 
-def _sets(change: Patch, raw: Raw) -> Raw:
+def _sets(change: Patch, raw: Raw, absent: Raw) -> Raw:
     """Give the columns that a patch sets."""
     collection = change.collection
     sets: Raw = {collection.field(name).column: value for name, value in change.sets}
     for step in change.steps:
         field = collection.field(step.field)
-        before: Any = sets.get(field.column, raw.get(field.column))
+        before: Any = sets.get(field.column, raw.get(field.column, absent.get(field.column)))
         sets[field.column] = _stepped(step, field, before, collection.model)
     return sets
 

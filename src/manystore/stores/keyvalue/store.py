@@ -8,16 +8,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...errors import Closed, EpochChanged, Unsupported
+from ...errors import Closed, EpochChanged
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG as READ_CATALOG
 from ...query.plan import Plan
 from ...schema.catalog import Catalog
-from ...schema.operation import Altered, CreateDatabase, Operation, ReplaceCatalog
+from ...schema.operation import (
+    Altered,
+    Build,
+    Clear,
+    Contract,
+    CreateDatabase,
+    Explain,
+    Operation,
+    Prepare,
+    ReplaceCatalog,
+    Sweep,
+)
 from ...store.protocol import Change, Form, Read, Wait, Written
+from .build import build
+from .bulk import Bulk, Limits
+from .clear import clear
+from .explain import explain
 from .protocol import CATALOG, Absent, KeyValue
 from .reader import KEPT, Reading, compiled
 from .shape import Keeper
+from .step import CHANGED
+from .sweep import sweep
 from .writer import write
 
 
@@ -27,10 +44,12 @@ class KeyValueStore:
     capabilities: ClassVar[Capabilities]
     forms: ClassVar[Mapping[Any, Form]] = {}
 
-    def __init__(self, kv: KeyValue, *, wait: Wait) -> None:
+    def __init__(self, kv: KeyValue, *, wait: Wait, limits: Limits | None = None) -> None:
         self._kv = kv
+        self._limits = limits or Limits()
         self._wait = wait
         self._kept: Keeper | None = None
+        self._working: Bulk | None = None
         self._is_closed = False
 
     def read(
@@ -71,11 +90,29 @@ class KeyValueStore:
             case CreateDatabase(catalog):
                 # Collections need no making here. Whoever is first makes the catalog; for the others it is there.
                 self._kv.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
-            case ReplaceCatalog(expected, catalog):
+            case ReplaceCatalog(expected, catalog) | Contract(expected, catalog):
                 self._kv.commit([], [(*CATALOG, catalog.encode())], [], epoch=expected)
-            case _:
-                raise Unsupported(f"{type(operation).__name__} cannot be carried out by this store")
+            case Prepare():
+                return None  # a space is there as soon as there is a name in it
+            case Build():
+                return build(self._bulk(operation.epoch), operation)
+            case Sweep():
+                return sweep(self._bulk(operation.epoch), operation)
+            case Clear():
+                return clear(self._bulk(operation.epoch), operation)
+            case Explain(explained):
+                return explain(self._kv, self._catalog(), explained)
         return None
+
+    def _bulk(self, epoch: str) -> Bulk:
+        """Give what works page by page; whatever it reads or commits under another catalog is refused."""
+        bulk = self._working
+        if bulk is None or bulk.catalog.epoch != epoch:
+            catalog = self._catalog()
+            if catalog is None or catalog.epoch != epoch:
+                raise EpochChanged(CHANGED)
+            bulk = self._working = Bulk(self._kv, catalog, self._limits, self._wait)
+        return bulk
 
     def close(self) -> None:
         """Let go of the key-value store."""
@@ -90,6 +127,6 @@ class KeyValueStore:
     def _keep(self, epoch: str) -> Keeper:
         catalog = self._catalog()
         if catalog is None or catalog.epoch != epoch:
-            raise EpochChanged("the catalog changed since the write was made")
+            raise EpochChanged(CHANGED)
         keeper = self._kept = Keeper(catalog)
         return keeper

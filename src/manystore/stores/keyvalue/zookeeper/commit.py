@@ -207,6 +207,11 @@ class Commit:
             if (target := referred(check)) is not None and self._expected.empty.get(target) == place:
                 return True
             return self._hold.require(self._multi, check, lambda: self._stakes.append(Stake(place=place)))
+        if isinstance(check, Same) and check.head:
+            version = self._expected.versions[place]
+            if version is None:
+                return False
+            self._check(self._path(check.key), Stake(place=place), version)
         if self._expected.places.get(check.key) == place:
             return True
         path = self._path(check.key)

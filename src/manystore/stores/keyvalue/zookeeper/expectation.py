@@ -41,11 +41,13 @@ class Expectation:
         self.places: dict[Key, int] = {}  # the check that says it
         self.empty: dict[Key, int] = {}  # the check that says what refers to a record that goes
         self.leftovers: dict[Key, list[str]] = {}  # references below a record that goes, which nobody spoke of
+        self.versions: dict[int, int | None] = {}  # of the nodes whose heads checks are about; None of another head
         self.epoch: str | None = None  # of the stored catalog, where a commit does not name it
         deleted = set(self.deletes)
         for place, check in enumerate(checks):
             self._believe(place, check, deleted)
         self._guess()
+        self._look_at_heads(checks)
 
     def _believe(self, place: int, check: Check, deleted: set[Key]) -> None:
         """Take what a check says of a key that is written: then the write stands for the check."""
@@ -77,6 +79,15 @@ class Expectation:
                 unknown.append(key)
         if unknown or (CATALOG in self.puts and CATALOG not in self.places):
             self.look(unknown, {})
+
+    def _look_at_heads(self, checks: Sequence[Check]) -> None:
+        """Read which version those nodes have whose value must begin in a certain way."""
+        wanted = [(place, check) for place, check in enumerate(checks) if isinstance(check, Same) and check.head]
+        if wanted:
+            nodes = self._link.read([self._nodes.value(check.key) for _, check in wanted]).nodes
+            for (place, check), node in zip(wanted, nodes, strict=True):
+                is_same = node is not None and node[0].startswith(check.head)
+                self.versions[place] = node[1] if node is not None and is_same else None
 
     def look(self, records: Sequence[Key], homes: Mapping[Key, Bucket]) -> None:
         """Read how it really is, of some records and of all else that no check speaks of."""

@@ -15,13 +15,14 @@ from ..layout import GAP, just_after
 from ..protocol import Page, Span
 from .buckets import Buckets, Directory, state_of
 from .multiread import Found, MultiRead
-from .nodes import IN_ORDER, RECORDS, REFERENCES, is_reference
+from .nodes import CLAIMS, IN_ORDER, RECORDS, REFERENCES, is_reference
 
 _TRIES = 100
 _EXPECTED = 150  # entries that a bucket is taken to have at least, when it is worked out how many to read at once
 _AT_ONCE = 24  # buckets in one request: about 10,000 entries
 _IN_A_TRIP = 4 * _AT_ONCE  # buckets in the requests that are sent at once, when several spans are read
 _TARGETS = 200  # records in one request, each with all that refers to it
+_HASHED = 16  # hash directories in one request
 
 
 class Names:
@@ -37,6 +38,8 @@ class Names:
         space = spans[0].space
         if space[:2] == REFERENCES:
             return self._references(spans, limit, reverse=reverse)
+        if space[:2] == CLAIMS:
+            return self._claims(space, limit)
         if space[:2] == RECORDS:
             space = IN_ORDER + space[2:]
         for attempt in range(_TRIES):
@@ -118,6 +121,19 @@ class Names:
         for span, held in zip(spans, targets, strict=True):
             names = [f"{name}{GAP}{child}" for name in held for child in children[name] or () if is_reference(child)]
             found += sorted((name for name in names if span.low <= name < span.high), reverse=reverse)
+        return Page(found[:limit], [], _epoch_in(read), trips)
+
+    def _claims(self, space: str, limit: int | None) -> Page:
+        """Read the names of some claims, whichever."""
+        path, found, trips = self._nodes.space(space), list[str](), 1
+        read = self._link.read([self._nodes.epoch], [path])
+        hashed = [f"{path}/{name}" for name in read.lists[0] or ()]
+        for start in range(0, len(hashed), _HASHED):
+            if limit is not None and len(found) >= limit:
+                break
+            read = self._link.read([self._nodes.epoch], hashed[start : start + _HASHED])
+            trips += 1
+            found += chain.from_iterable(names or () for names in read.lists)
         return Page(found[:limit], [], _epoch_in(read), trips)
 
 

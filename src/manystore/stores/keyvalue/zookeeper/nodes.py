@@ -12,7 +12,7 @@ from zlib import crc32
 from ..layout import GAP
 from ..protocol import CATALOG, Key
 
-RECORDS, ENTRIES, REFERENCES, IN_ORDER = "r:", "i:", "b:", "k:"
+RECORDS, ENTRIES, REFERENCES, CLAIMS, IN_ORDER = "r:", "i:", "b:", "u:", "k:"
 SLOTS = "w:"  # of writers; they may be there before the catalog is
 ORDERED = (ENTRIES, IN_ORDER)  # kept in buckets
 

@@ -8,6 +8,7 @@ from ....errors import NotADatabase
 from ....query.capabilities import Capabilities
 from ....store.protocol import Wait
 from ....store.url import StoreURL
+from ..bulk import Limits
 from ..protocol import CATALOG
 from ..store import KeyValueStore
 from .location import location_of
@@ -32,7 +33,7 @@ class ZooKeeperStore(KeyValueStore):
         except BaseException:
             tree.close()
             raise
-        return cls(tree, wait=wait)
+        return cls(tree, wait=wait, limits=Limits.of(url))
 
 
 def _examine(tree: Tree, nodes: Nodes) -> None:

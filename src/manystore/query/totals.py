@@ -1,4 +1,4 @@
-"""Projections and aggregates over loaded records, in the store's forms: what a key-value store cannot do itself.
+"""Projections and aggregates over loaded records, in the store's forms: what some stores cannot do themselves.
 
 query/evaluate.py says what the aggregates mean; here they are worked out on primitives, which sort and add up alike.
 """
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from ...query.evaluate import checked_sum, exact_sum
-from ...query.plan import Plan, Total
+from .evaluate import checked_sum, exact_sum
+from .plan import Plan, Total
 
 Row: TypeAlias = tuple[Any, ...]
 Column: TypeAlias = Callable[[Any], Any]

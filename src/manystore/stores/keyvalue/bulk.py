@@ -1,0 +1,259 @@
+"""Bulk work on records: what each of them needs of a commit, many of them in one, as much as a commit may hold.
+
+Knows the inner waist; must not know which operation of a migration it is for. Whatever a check refuses is looked at
+once more, at one moment: either another writer came between, and it is tried again, or the data do not allow it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ...errors import EpochChanged, MigrationRefused
+from ...schema.catalog import Catalog
+from ...schema.encoding import END
+from ...schema.schema import Collection
+from ...store.protocol import Wait
+from ...store.url import LIMITS, StoreURL
+from .entries import Claim, Pointer
+from .layout import just_after
+from .protocol import Absent, Check, Exists, Key, KeyValue, Put, Same, Span, token_of
+from .shape import Keeper, decoded
+from .step import CHANGED
+
+_TRIES = 20
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.0005, 0.05
+_OVERHEAD = 100  # bytes of an operation beside its name and value, on the store that takes most
+NOTHING: Mapping[Key, Any] = MappingProxyType({})
+_SHOWN = 10  # keys in a refusal
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one commit may hold."""
+
+    operations: int = LIMITS["max_operations"]
+    bytes: int = LIMITS["max_bytes"]
+
+    @classmethod
+    def of(cls, url: StoreURL) -> Limits:
+        """Give those of a URL."""
+        return cls(url.limit("max_operations"), url.limit("max_bytes"))
+
+
+class Piece(msgspec.Struct, gc=False):
+    """What one record needs. data: as it was read; head: what it must still begin with.
+
+    claims: what must be free, and is put then, but for what the record holds already; targets: what must be there.
+    """
+
+    key: Key
+    data: bytes
+    head: bytes
+    puts: list[Put]
+    deletes: list[Key]
+    claims: Mapping[Key, Claim]
+    targets: Mapping[Key, Pointer]
+
+    def checks(self) -> list[Check]:
+        """Give what must hold."""
+        same = Same(self.key, token_of(self.data), self.head)
+        if not self.claims and not self.targets:
+            return [same]
+        return [same, *map(Absent, self.claims), *map(Exists, self.targets)]
+
+    def all_puts(self) -> list[Put]:
+        """Give what is put, the claims too."""
+        if not self.claims:
+            return self.puts
+        holder = self.key[1].encode()
+        return [*self.puts, *((*key, holder) for key in self.claims)]
+
+
+Make: TypeAlias = Callable[[Key, bytes], Piece | None]
+
+
+class Bulk:
+    """Bulk work under one catalog."""
+
+    def __init__(self, kv: KeyValue, catalog: Catalog, limits: Limits, wait: Wait) -> None:
+        self.kv = kv
+        self.catalog = catalog
+        self.keeper = Keeper(catalog)
+        self.building = Keeper(catalog, ("building",))
+        self.compiled: dict[str, Any] = {}  # of a sweep, by collection
+        self._limits = limits
+        self._wait = wait
+
+    def page(self, space: str, after: Any, limit: int) -> tuple[dict[Key, bytes], str | None]:
+        """Read records in the order of their keys, and the name to go on after; None at the end."""
+        span = Span(space, "" if after is None else just_after(after), END)
+        page = self.kv.scan((span,), limit=limit, follow=space)
+        self.believe(page.epoch)
+        found = zip(page.names, page.values, strict=True)
+        records = {(space, name): data for name, data in found if data is not None}
+        return records, page.names[-1] if len(page.names) == limit else None
+
+    def believe(self, epoch: str) -> None:
+        """Raise EpochChanged for what was read under another catalog."""
+        if epoch != self.catalog.epoch:
+            raise EpochChanged(CHANGED)
+
+    def carry_out(self, records: Mapping[Key, bytes], make: Make, collection: Collection) -> tuple[int, int]:
+        """Commit what make says that each record needs; give how many needed something, and how many still do.
+
+        Those others kept changing. Raises MigrationRefused for claims that others hold and targets that are not there.
+        """
+        todo, number, problems = dict(records), 0, _Problems(collection)
+        for attempt in range(_TRIES):
+            pieces = [piece for key, data in todo.items() if (piece := make(key, data)) is not None]
+            number = number or len(pieces)
+            if not pieces:
+                todo = {}
+                break
+            if attempt:
+                self._wait(random.uniform(0, min(_LONGEST_WAIT, _SHORTEST_WAIT * 2**attempt)))
+            todo = self._judged(self._commit_all(pieces), problems)
+            if not todo:
+                break
+        problems.refuse()
+        return number, len(todo)
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """Delete what nobody writes any more."""
+        most = self._limits.operations
+        for start in range(0, len(keys), most):
+            self.kv.commit([], [], keys[start : start + most], epoch=self.catalog.epoch)
+
+    # --- commits ---
+
+    def _commit_all(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """Commit some pieces; give those that were refused."""
+        refused, free = self._unclaimed(pieces)
+        for group in self._groups(free):
+            refused += self._commit(group)
+        return refused
+
+    def _unclaimed(self, pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+        """Leave out of the pieces the claims that they hold already; give those that want another's, and the rest."""
+        wanted = list(dict.fromkeys(key for piece in pieces for key in piece.claims))
+        if not wanted:
+            return [], list(pieces)
+        got = self.kv.get(wanted)
+        self.believe(got.epoch)
+        holders = {key: holder for key, holder in zip(wanted, got.values, strict=True) if holder is not None}
+        refused: list[Piece] = []
+        free: list[Piece] = []
+        for piece in pieces:
+            own = piece.key[1].encode()
+            if any(holders.get(key, own) != own for key in piece.claims):
+                refused.append(piece)
+                continue
+            piece.claims = {key: claim for key, claim in piece.claims.items() if key not in holders}
+            holders.update(dict.fromkeys(piece.claims, own))
+            free.append(piece)
+        return refused, free
+
+    def _groups(self, pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+        """Put together what fits into one commit."""
+        group: list[Piece] = []
+        operations = size = 0
+        for piece in pieces:
+            more, bigger = _weighed(piece)
+            if group and (operations + more > self._limits.operations or size + bigger > self._limits.bytes):
+                yield group
+                group, operations, size = [], 0, 0
+            group.append(piece)
+            operations += more
+            size += bigger
+        if group:
+            yield group
+
+    def _commit(self, group: list[Piece]) -> list[Piece]:
+        """Commit a group, without those of it that a check refuses; give these."""
+        refused: list[Piece] = []
+        while group:
+            checks = [(check, piece) for piece in group for check in piece.checks()]
+            puts = [put for piece in group for put in piece.all_puts()]
+            deletes = [key for piece in group for key in piece.deletes]
+            place = self.kv.commit([check for check, _ in checks], puts, deletes, epoch=self.catalog.epoch)
+            if place is None:
+                break
+            failed = checks[place][1]
+            refused.append(failed)
+            group = [piece for piece in group if piece is not failed]
+        return refused
+
+    def _judged(self, refused: Sequence[Piece], problems: _Problems) -> dict[Key, bytes]:
+        """Look at what was refused, all at one moment: give what is to be tried again."""
+        if not refused:
+            return {}
+        keys = list(dict.fromkeys(key for p in refused for key in (p.key, *p.claims, *p.targets)))
+        got = self.kv.get(keys)
+        self.believe(got.epoch)
+        now = dict(zip(keys, got.values, strict=True))
+        todo: dict[Key, bytes] = {}
+        for piece in refused:
+            data = now[piece.key]
+            if data is None:
+                continue
+            if not data.startswith(piece.head) or not problems.judge(piece, now):
+                todo[piece.key] = data
+        return todo
+
+
+def _weighed(piece: Piece) -> tuple[int, int]:
+    """Give how many operations a piece takes, and about how many bytes."""
+    number = 1 + len(piece.puts) + len(piece.deletes)
+    if piece.claims or piece.targets:
+        number += 2 * len(piece.claims) + len(piece.targets)
+    size = _OVERHEAD * number
+    for _, name, value in piece.puts:
+        size += len(name) + len(value)
+    for _, name in piece.deletes:
+        size += len(name)
+    if piece.claims or piece.targets:
+        size += sum([len(name) for _, name in (*piece.claims, *piece.targets)])
+    return number, size
+
+
+class _Problems:
+    """What the data of a page do not allow."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._found: dict[str, list[str]] = {}
+
+    def judge(self, piece: Piece, now: Mapping[Key, bytes | None]) -> bool:
+        """Tell whether a record, as it is now, keeps the work from being done, and remember why."""
+        own, model = piece.key[1].encode(), self._collection.model
+        reasons: list[str] = []
+        for key, claim in piece.claims.items():
+            if now[key] not in (None, own):
+                reasons.append(f"{model}: {', '.join(claim.unique.fields)} must be unique, but is there twice")
+        for key, pointer in piece.targets.items():
+            if now[key] is None:
+                field, target = pointer.reference.field, pointer.reference.target
+                reasons.append(f"{model}: {field} must lead to a record of {target}, but leads nowhere")
+        for reason in dict.fromkeys(reasons):
+            self._found.setdefault(reason, []).append(self._key(piece.data))
+        return bool(reasons)
+
+    def _key(self, data: bytes) -> str:
+        raw, collection = decoded(data, self._collection.model), self._collection
+        parts = [str(raw.get(collection.field(name).column)) for name in collection.key]
+        return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+
+    def refuse(self) -> None:
+        """Raise MigrationRefused when there is anything."""
+        if self._found:
+            raise MigrationRefused("; ".join(f"{reason}, in {_listed(keys)}" for reason, keys in self._found.items()))
+
+
+def _listed(keys: Sequence[str]) -> str:
+    shown = ", ".join(keys[:_SHOWN])
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f"the record {shown}" if len(keys) == 1 else f"the records {shown}{more}"
