@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, TooLarge, Unavailable
+from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, IndexNotReady, Pinned, TooLarge, Unavailable
 from ..model.model import model_of
 from ..model.types import dump_datetime
 from ..query.plan import CATALOG, Plan
@@ -26,6 +26,7 @@ from ..store.url import LIMITS
 from .call import Call
 from .explanation import access_words
 from .ids import Ids
+from .lease import Lease
 from .mapper import Mapper, new_revision
 from .standing import stand
 
@@ -70,6 +71,7 @@ class Engine:
         self.capabilities = store.capabilities
         self.closed = False
         self._declared = Schema.of(models, SYSTEM)
+        self._lease = Lease(store, self._declared.fingerprint)
         self.catalog = self._open_catalog()
         self.epoch = self.catalog.epoch
         self.mappers: dict[type[Any], Mapper] = {}
@@ -86,6 +88,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the store; every later call raises Closed."""
+        if not self.closed:
+            self._lease.release(self.epoch)
         self.closed = True
         self.store.close()
 
@@ -96,7 +100,26 @@ class Engine:
 
     def plan(self, mapper: Mapper, key: Any, query: Callable[[], Query]) -> Plan:
         """Give the kept plan of a query's shape under the catalog in force."""
-        return mapper.plans.get(key) or mapper.plan_for(key, query, self.catalog)
+        kept = mapper.plans.get(key)
+        if kept is not None:
+            return kept
+        try:
+            return mapper.plan_for(key, query, self.catalog)
+        except IndexNotReady:
+            if not self._is_overtaken():
+                raise
+            return mapper.plan_for(key, query, self.catalog)
+
+    def _is_overtaken(self) -> bool:
+        """Load the catalog anew if another is in force: what was refused by the old one alone may be right by now.
+
+        Nothing else tells a program that asks for nothing that the store is asked for.
+        """
+        found = self._stored.read(CATALOG, (), epoch="").rows
+        if not found or found[0].epoch == self.epoch:
+            return False
+        self.refresh()
+        return True
 
     def read(
         self,
@@ -113,7 +136,7 @@ class Engine:
             self.check_open()
         if self.on_call is None:
             try:
-                return self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
+                return self.store.read(plan, values, epoch=plan.epoch, limit=limit, after=after, cap=cap)
             except EpochChanged:
                 self.refresh()
                 raise
@@ -122,7 +145,7 @@ class Engine:
     def _watched_read(self, plan: Plan, values: Values, operation: str, **bounds: Any) -> Read:
         began, failed, examined, trips = time.perf_counter(), None, 0, 1
         try:
-            result = self.store.read(plan, values, epoch=self.epoch, **bounds)
+            result = self.store.read(plan, values, epoch=plan.epoch, **bounds)
             examined, trips = result.examined, result.trips
             return result
         except EpochChanged:
@@ -144,11 +167,15 @@ class Engine:
             self.check_size(changes)  # of many, whoever joined them has looked
         if self.catalog.closed:
             self._await_opening(changes)
+        self._lease.touch(self.epoch)
         for _ in range(_EPOCH_TRIES):
             try:
                 if self.on_call is None:
                     return self.store.write(changes, epoch=self.epoch)
                 return self._watched_write(changes, operation)
+            except Pinned:
+                if not self._is_overtaken():
+                    raise
             except EpochChanged:
                 self.refresh()  # nothing was written, and the changes hold no plan
                 if self.catalog.closed:
