@@ -43,11 +43,9 @@ class Deployer:
 
     def _step(self, transit: Transit, catalog: Catalog) -> None:
         if catalog.phase == "open":
-            built = transit.build(catalog)
-            if built is not catalog:
-                self._between(catalog.phase)
-            self._moments.begins("raised", self._clock())
-            transit.raise_(built)
+            if transit.build(catalog) is catalog:  # all is there
+                self._moments.begins("raised", self._clock())
+                transit.raise_(catalog)
             return
         self._moments.begins(PHASES[PHASES.index(catalog.phase) + 1], self._clock())
         if catalog.phase == "stable":
@@ -58,7 +56,10 @@ class Deployer:
             transit.contract(catalog)
 
     def _transit(self, store: Any, catalog: Catalog, wait: Callable[[float], None]) -> Transit:
+        return Transit(store, self.passage(store, catalog), wait, lambda _: None)
+
+    def passage(self, store: Any, catalog: Catalog) -> Passage:
+        """Give the way through the window, for a store."""
         history, secret = self._kind.history, bytes.fromhex(catalog.secret)
         window = history.window(self._kind.first, self._kind.last, secret)
-        passage = Passage(window, catalog.base, store.capabilities.fixed_columns)
-        return Transit(store, passage, wait, lambda _: None)
+        return Passage(window, catalog.base, store.capabilities.fixed_columns)
