@@ -47,7 +47,7 @@ class Transit:
         self._copying.look(stable)
         opened = self._passage.opened(stable, target)
         opened = msgspec.structs.replace(opened, migration=base, indexes=opened.indexes | self._seeding.states)
-        self._store.alter(Prepare(opened, self._passage.above))
+        self._store.alter(Prepare(opened, self._passage.further))
         return self._put(stable, opened)
 
     def build(self, opened: Catalog) -> Catalog:
