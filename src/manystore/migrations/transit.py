@@ -17,7 +17,7 @@ from ..schema.catalog import Catalog
 from ..schema.operation import Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
 from ..schema.schema import Collection, Schema
 from ..store.protocol import Store, Wait
-from .copying import Copying
+from .copying import Copies, Copying
 from .operation import refuse
 from .passage import Lift, Passage
 from .seeding import Seeding
@@ -33,7 +33,8 @@ class Transit:
         self._store = store
         self._passage = passage
         self._told = told
-        self._copying = Copying(store, passage, told)
+        self._copies = Copies(passage)
+        self._copying = Copying(store, self._copies, told)
         self._seeding = Seeding(store, passage, wait)
 
     def open(self, stable: Catalog, base: str, target: str) -> Catalog:
@@ -65,25 +66,30 @@ class Transit:
 
     def raise_(self, built: Catalog) -> Catalog:
         """Let programs of the head alone write: the point of no return. What is made anew is made before."""
-        if self._copying.copies:
+        if self._copies.made:
             built = self._copied(built)
         return self._put(built, self._passage.raised(built))
 
     def _copied(self, catalog: Catalog) -> Catalog:
         copying = self._copying
         if catalog.phase == "closed":
-            copying.clear(catalog)
-            closed = self._put(catalog, copying.closed(catalog))
+            closed = self._cleared(catalog)
         else:
             copying.look(catalog)
-            closed = copying.closed(catalog)
+            closed = self._copies.closed(catalog)
             self._store.alter(Prepare(closed))
             closed = self._put(catalog, closed)
         self._told(f"{', '.join(closed.closed)}: no writes until all records are made anew")
         copying.copy(closed)
-        if copying.round:
-            closed = self._put(closed, copying.looking(closed))
+        if self._copies.round:
+            closed = self._put(closed, self._copies.looking(closed))
             self._build(closed)
+        return closed
+
+    def _cleared(self, closed: Catalog) -> Catalog:
+        """Take away what an earlier try has copied; references that go round stand in nobody's way then."""
+        closed = self._put(closed, self._copies.closed(closed))
+        self._copying.clear(closed)
         return closed
 
     def sweep(self, raised: Catalog) -> Catalog:
@@ -110,7 +116,7 @@ class Transit:
     def drop(self, open_: Catalog) -> Catalog:
         """Go back to the base: from now on programs of the head can write no more."""
         if open_.phase == "closed":
-            self._copying.clear(open_)
+            open_ = self._cleared(open_)
         base, older = self._passage.base, open_.kept
         dropped = open_.changed(phase="open", head=base, stored=None, older=older, absent={}, closed=(), indexes={})
         return self._put(open_, dropped)
