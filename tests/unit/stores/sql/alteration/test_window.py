@@ -236,6 +236,27 @@ def test_offline_gives_what_explain_gives(race: Race) -> None:
     assert [text.split()[:3] for text in whole[len(offline) :]] == [text.split()[:3] for text in explained]
 
 
+def test_an_index_puts_none_where_it_belongs_once_its_field_may_be_none(places: Callable[..., Race]) -> None:
+    index = r.Index("by_name", ("name",), (False,))
+    strict = r.msgspec.structs.replace(r.TEAM, indexes=(index,))
+    name = r.msgspec.structs.replace(r.TEAM.fields[1], optional=True)
+    loose = r.msgspec.structs.replace(strict, fields=(r.ID, name), version=2)
+    base, head = r.schema(strict), r.schema(loose)
+    race, fresh = places(base), places(head)
+    race.insert(strict, (1, "Blue"))
+    catalog = race.catalog.changed(phase="open", head=head, stored=base)
+    race.store.alter(Prepare(catalog, head))
+    race.replace(catalog)
+    race.replace(race.catalog.changed(phase="raised", stored=head, older=base))
+    race.store.alter(Prepare(race.catalog))
+    race.insert(loose, (2, None))
+    race.replace(race.swept())
+    race.store.alter(Contract(race.catalog.epoch, race.catalog.changed(phase="stable", base=head, stored=None)))
+    assert race.shape() == fresh.shape()
+    orders = [[index.orders for index in made.tables()["team"].indexes] for made in (race, fresh)]
+    assert orders[0] == orders[1]
+
+
 def test_a_generation_is_a_table_of_its_own(race: Race) -> None:
     anew = r.msgspec.structs.replace(r.TEAM, generation=2)
     kept: Schema = r.schema(anew, r.MEDAL, r.BASE)
