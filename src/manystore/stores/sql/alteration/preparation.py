@@ -19,7 +19,7 @@ from ....schema.schema import Collection, Schema
 from ..inspection import LiveColumn, LiveTable
 from ..tables import Layout
 from .ddl import DDL, LiveType, MySQLDDL, SQLiteDDL, ddl_of
-from .refusal import duplicates
+from .refusal import duplicates, too_long
 from .run import Run
 from .wanted import Wanted, column_names, is_ordered, wanted
 
@@ -106,6 +106,9 @@ class _Preparation:
             there = live.column(column.name)
             if there is not None and column.name in longer:
                 self._run.blocking = True  # it makes all rows anew
+                if there.type.startswith("long"):
+                    length = getattr(column.type, "length", None) or 0
+                    too_long(self._run, table.collections[0], as_live, column.name, length)
                 parts.append(ddl.modify(table.name, column, nullable=bool(column.nullable or there.nullable)))
         return parts + [ddl.modify(table.name, as_live.c[column.name], nullable=True) for column in loose]
 

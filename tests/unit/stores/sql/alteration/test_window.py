@@ -111,6 +111,21 @@ def test_a_unique_that_records_break_names_some_of_them(race: Race) -> None:
     opened(race)  # nothing is left of the first try that stands in the way
 
 
+def test_a_unique_over_text_that_was_in_no_index(race: Race) -> None:
+    unique = r.Unique("unique_note", ("note",))
+    kept = r.msgspec.structs.replace(r.BASE, uniques=(*r.BASE.uniques, unique))
+    catalog = race.catalog.changed(phase="open", stored=r.schema(r.TEAM, r.MEDAL, kept))
+    race.insert(r.BASE, rider(1, note="n" * 300), rider(2, note=None))
+    if race.store._dialect.sized:
+        with pytest.raises(MigrationRefused, match=r"^Rider: note is longer than the 255 .* of the keys 1$"):
+            race.store.alter(Prepare(catalog))
+        race.sql(f"UPDATE {race.table('rider')} SET note = 'short' WHERE id = 1")
+    race.store.alter(Prepare(catalog))
+    race.replace(catalog)
+    with pytest.raises(Duplicate):
+        race.insert(r.BASE, rider(3, note=race.rows(r.BASE)[0][5]))
+
+
 def test_a_reference_that_leads_nowhere_is_named(race: Race) -> None:
     race.insert(r.BASE, rider(1), rider(2, team=9))
     opened(race, indexes={"rider.team.reference": "building"})
