@@ -17,14 +17,18 @@ from sqlalchemy import insert, update
 from ...errors import Unavailable, Unsupported
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG, Plan
+from ...schema.adoption import Adopt, Survey
 from ...schema.catalog import Catalog
 from ...schema.operation import Altered, CreateDatabase, Operation, ReplaceCatalog
 from ...store.protocol import Change, Form, Kind, Read, Values, Wait, Written
+from .adoption import Adoption
 from .connections import Connection, Connections
 from .dialect import Dialect, parameter
 from .reader import Reader, changed
 from .reading import Reading
+from .survey import survey
 from .tables import Layout
+from .takeover import takeover_of
 from .writer import Writer
 
 _LONGEST_PAUSE = 0.1
@@ -79,6 +83,8 @@ class SQLStore(ABC):
 
     def alter(self, operation: Operation) -> Altered:
         """Carry out an operation on the stored schema."""
+        if isinstance(operation, (Survey, Adopt)):
+            return self._take_over(operation)
         if not isinstance(operation, (CreateDatabase, ReplaceCatalog)):
             raise Unsupported(f"{type(operation).__name__} cannot be carried out by this store")
         deadline = time.monotonic() + self._patience
@@ -99,6 +105,19 @@ class SQLStore(ABC):
             finally:
                 self._connections.drop(connection)
             self._wait(random.uniform(0, _LONGEST_PAUSE))
+
+    def _take_over(self, operation: Survey | Adopt) -> Altered:
+        """Look at tables that manystore did not make, or adopt them."""
+        connection = self._connections.opened()
+        try:
+            if isinstance(operation, Survey):
+                return survey(connection.execute, self._dialect)
+            takeover = takeover_of(self._connections, connection, self._dialect, self._wait)
+            return Adoption(takeover, Layout(self._layout.prefix, self._dialect), operation).run()
+        except self._dialect.errors as error:
+            raise self._dialect.translate(error) from error
+        finally:
+            self._connections.drop(connection)
 
     def close(self) -> None:
         """Close every connection."""
