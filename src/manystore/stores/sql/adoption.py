@@ -19,16 +19,16 @@ from uuid import UUID
 from sqlalchemy import MetaData, Table, insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from ...schema.adoption import Adopt, Adopted, FoundTable, Surveyed, shape_differences
+from ...schema.adoption import Adopt, Adopted, FoundTable, Survey, Surveyed, shape_differences
 from ...schema.schema import Collection, Schema
 from ...schema.soundness import Soundness
 from ...schema.system import COUNTERS
-from ...store.protocol import Form, Kind
-from .connections import Bound
+from ...store.protocol import Form, Kind, Wait
+from .connections import Bound, Connection, Connections
 from .dialect import Dialect, Statement, parameter
 from .survey import reading, survey
 from .tables import EXTRAS, PREVIOUS, REVISION, VERSION, Layout
-from .takeover import Takeover
+from .takeover import Takeover, takeover_of
 
 _PAGE = 500  # rows that are read at a time
 _BATCH = 100  # rows that are written with one wait
@@ -39,6 +39,15 @@ _NATIVE: Mapping[str, Callable[[Any], Any]] = {
     "date": date.fromisoformat,
     "uuid": UUID,
 }
+
+
+def take_over(
+    connections: Connections, connection: Connection, layout: Layout, operation: Survey | Adopt, wait: Wait
+) -> Surveyed | Adopted:
+    """Carry out an operation on tables that manystore did not make."""
+    if isinstance(operation, Survey):
+        return survey(connection.execute, layout.dialect)
+    return Adoption(takeover_of(connections, connection, layout.dialect, wait), layout, operation).run()
 
 
 class Adoption:

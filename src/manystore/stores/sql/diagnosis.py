@@ -49,7 +49,7 @@ def taken(change: Named, mutation: Mutation, ask: Ask) -> Duplicate | None:
     """Give the first unique, in declared order, whose tuple another record holds."""
     collection, key = change.collection, mutation.key_of(change)
     values = _values_after(change, mutation, key, ask)
-    for unique in collection.uniques:
+    for unique in mutation.uniques:
         claimed = tuple([values[collection.positions[name]] for name in unique.fields])
         if None in claimed:
             continue
@@ -57,7 +57,8 @@ def taken(change: Named, mutation: Mutation, ask: Ask) -> Duplicate | None:
             continue
         if ask(mutation.holder(unique, claimed, key)):
             return Duplicate(collection.model, unique.fields)
-    return None
+    # Of one over columns that this program does not know, nothing more is to be found out from here.
+    return Duplicate(collection.model, mutation.unseen[0].fields) if mutation.unseen else None
 
 
 def _values_after(change: Named, mutation: Mutation, key: Values, ask: Ask) -> Sequence[Any]:

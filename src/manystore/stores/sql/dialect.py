@@ -86,6 +86,28 @@ class Dialect(ABC):
         del rewritten
         return {}
 
+    sized: ClassVar[bool] = False
+    """Indexed text has a type with a length; all other has one that lies beside its row, and is called long."""
+
+    def is_long(self, kind: TypeEngine[Any]) -> bool:
+        """Tell whether a type is long; an index holds only its beginning."""
+        del kind
+        return False
+
+    def long_type(self, kind: TypeEngine[Any]) -> TypeEngine[Any]:
+        """Give the type that an indexed column has while it is not indexed."""
+        return kind
+
+    def lengthened(self, kind: TypeEngine[Any], length: int) -> TypeEngine[Any]:
+        """Give the type of an indexed column with another length."""
+        del length
+        return kind
+
+    def default_text(self, kind: TypeEngine[Any], text: str) -> str:
+        """Write a column's default."""
+        del kind
+        return text
+
     def further_columns(self, collection: Collection) -> Iterator[Column[Any]]:
         """Give columns that the database needs beside those of the format."""
         del collection

@@ -60,7 +60,7 @@ class Hope:
         In the order given where a unique may pass from one record to another; then only that order tells a taken one.
         """
         found = [(at, change) for at, change in enumerate(changes) if type(change) is Replace or type(change) is Patch]
-        if len(found) > 1 and not any(change.collection.uniques for _, change in found):
+        if len(found) > 1 and not any(self._known.mutation(change.collection).uniques for _, change in found):
             of = self._known.mutation
             found.sort(key=lambda pair: (pair[1].collection.name, of(pair[1].collection).key_of(pair[1])))
         return found

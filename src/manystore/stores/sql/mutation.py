@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 from sqlalchemy import ColumnElement, delete, exists, func, insert, literal_column, or_, select, update
 from sqlalchemy.sql.base import Executable
 
@@ -33,7 +34,10 @@ class Mutation:
     def __init__(self, collection: Collection, schema: Schema, layout: Layout) -> None:
         self.collection = collection
         self.schema = schema
-        self.table = layout.table(collection)
+        # What stands there is the catalog's word, not the program's: a newer schema may have added to it.
+        kept = schema.collection(collection.name) if collection.name in schema else collection
+        self.table = layout.table(collection, kept.stored)
+        self.uniques, self.unseen = _seen_uniques(collection, kept)
         self.referrers = schema.referrers(collection.name) if collection.name in schema else ()
         self._layout = layout
         self._dialect = layout.dialect
@@ -41,7 +45,9 @@ class Mutation:
         self._kept: dict[Any, Statement] = {}
         self._rows: dict[int, str] = {}
         # References to collections that the schema has, with their fields' places among the values.
-        self._checked = [(r, collection.positions[r.field]) for r in collection.references if r.target in schema]
+        self._checked = [
+            (r, collection.positions[r.field]) for r in _seen_references(collection, kept) if r.target in schema
+        ]
         self.refers = bool(self._checked)
         self._looks_at_itself = any(r.target == collection.name for r, _ in self._checked)
 
@@ -324,6 +330,27 @@ class Mutation:
             key = _bind(f"key.{self.collection.key[0]}")
             clauses.append(~exists(select(_ONE).select_from(table).where(column == key)))
         return clauses
+
+
+def _names_here(collection: Collection, kept: Collection) -> dict[str, str]:
+    """Give what a program calls the fields of the stored collection that it knows."""
+    if collection is kept:
+        return {field.name: field.name for field in kept.fields}
+    names = {field.column: field.name for field in collection.fields}
+    return {field.name: names[field.column] for field in kept.fields if field.column in names}
+
+
+def _seen_uniques(collection: Collection, kept: Collection) -> tuple[list[Unique], list[Unique]]:
+    """Give the stored uniques in the program's words, and those over columns that it does not know."""
+    names = _names_here(collection, kept)
+    seen = [unique for unique in kept.uniques if all(name in names for name in unique.fields)]
+    fitted = [msgspec.structs.replace(unique, fields=tuple([names[n] for n in unique.fields])) for unique in seen]
+    return fitted, [unique for unique in kept.uniques if unique not in seen]
+
+
+def _seen_references(collection: Collection, kept: Collection) -> list[Reference]:
+    names = _names_here(collection, kept)
+    return [msgspec.structs.replace(r, field=names[r.field]) for r in kept.references if r.field in names]
 
 
 def _word(name: str) -> str:

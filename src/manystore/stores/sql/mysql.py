@@ -22,11 +22,13 @@ from ...schema.operation import ReplaceCatalog
 from ...store.protocol import Wait
 from .connections import Answer, Bound, Connection, Connections, readable, split_host
 from .mysql_dialect import BROKEN, MARK, NO_SUCH_THREAD, MySQL, number_of, translate
-from .store import SQLStore
+from .store import Busy, SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS, refuse_foreign
 
 _POOL, _TIMEOUT, _CONNECT_TIMEOUT = 16, 30, 10
 _PAUSE = 0.02
+_LONG = 7 * 86_400.0  # s
+_LOCK = "SELECT GET_LOCK(CONCAT(LEFT(MD5(DATABASE()), 16), %s), %s)"
 _LOCK_TIMEOUT = 2  # s
 
 
@@ -162,21 +164,38 @@ class MySQLStore(SQLStore):
         _examine(server, connection, url.prefix, foreign=url.foreign)
         return cls(server, MySQL(is_mariadb=mariadb), url.prefix, wait=wait, patience=timeout)
 
+    @classmethod
+    def _dialect_of(cls, scheme: str) -> MySQL:
+        return MySQL(is_mariadb=scheme == "mariadb")
+
+    def _altering(self) -> Connection:
+        connection = self._connections.opened()
+        assert isinstance(self._dialect, MySQL)
+        if self._dialect.is_mariadb:
+            connection.execute("SET max_statement_time = 0", ())  # tables are large
+        connection.hurry(_LONG)
+        return connection
+
+    def _alone(self, connection: Connection) -> None:
+        if connection.execute(_LOCK, (self._place("alter"), 0)).fetchall() != [(1,)]:
+            raise Busy
+
+    def _place(self, purpose: str) -> str:
+        return hashlib.sha256(f"{purpose}{self._layout.catalog.name}".encode()).hexdigest()[:32]
+
     def _create(self, connection: Connection, catalog: Catalog) -> None:
         # A CREATE commits by itself. So one program does it at a time, the catalog's table comes first and says whose
         # the others are, and its row last: whoever finds none begins anew.
         execute, table = connection.execute, self._layout.catalog.name
-        place = hashlib.sha256(table.encode()).hexdigest()[:32]
-        lock = "SELECT GET_LOCK(CONCAT(LEFT(MD5(DATABASE()), 16), %s), %s)"
-        if execute(lock, (place, math.ceil(self._patience))).fetchall() != [(1,)]:
+        if execute(_LOCK, (self._place(""), math.ceil(self._patience))).fetchall() != [(1,)]:
             raise Unavailable("another program is making the database and does not come to an end")
-        present = self._present(connection, [*self._layout.tables(catalog.head), self._layout.writers.name])
+        present = self._present(connection, [*self._layout.tables_of(catalog), self._layout.writers.name])
         if table in present and execute(f"SELECT 1 FROM {self._dialect.quoted(table)}", ()).fetchall():
             return
         if table in present:
             for name in present:
                 execute(f"DROP TABLE {self._dialect.quoted(name)}", ())
-        for text in self._layout.creation(catalog.head):
+        for text in self._layout.creation(catalog):
             execute(text, ())
         self._store_first(connection, catalog)
 
@@ -185,7 +204,7 @@ class MySQLStore(SQLStore):
         # his statement, and his look at the epoch, when they are free again.
         execute = connection.execute
         execute(f"SET lock_wait_timeout = {_LOCK_TIMEOUT}", ())
-        names = {n for s in (operation.catalog.base, operation.catalog.head) for n in self._layout.tables(s)}
+        names = set(self._layout.tables_of(operation.catalog))
         locks = [f"{self._dialect.quoted(name)} WRITE" for name in self._present(connection, sorted(names))]
         execute(f"LOCK TABLES {', '.join(locks)}", ())
         self._exchange(connection, operation)

@@ -68,6 +68,7 @@ class MySQL(Dialect):
     begin = "START TRANSACTION"
     begin_look = begin
     own_guards = False
+    sized = True
     now = "UTC_TIMESTAMP()"
     mark = (
         "INSERT INTO {table} (name, number, seen) VALUES ({name}, {number}, UTC_TIMESTAMP()) "
@@ -95,6 +96,28 @@ class MySQL(Dialect):
             return VARCHAR(field.length or _INDEXED_TEXT, charset="utf8mb4", collation=self.collation)
         return LONGTEXT(charset="utf8mb4", collation=self.collation)
 
+    def is_long(self, kind: TypeEngine[Any]) -> bool:
+        """Tell whether a type lies beside its row; an index holds only its beginning."""
+        return isinstance(kind, (LONGTEXT, LONGBLOB))
+
+    def long_type(self, kind: TypeEngine[Any]) -> TypeEngine[Any]:
+        """Give the type that an indexed column has while it is not indexed."""
+        return (
+            LONGBLOB()
+            if isinstance(kind, (VARBINARY, LONGBLOB))
+            else LONGTEXT(charset="utf8mb4", collation=self.collation)
+        )
+
+    def lengthened(self, kind: TypeEngine[Any], length: int) -> TypeEngine[Any]:
+        """Give the type of an indexed column with another length."""
+        if isinstance(kind, VARCHAR):
+            return VARCHAR(length, charset=kind.charset, collation=kind.collation)
+        return VARBINARY(length) if isinstance(kind, VARBINARY) else kind
+
+    def default_text(self, kind: TypeEngine[Any], text: str) -> str:
+        """Write a column's default: MySQL takes one of long text only as an expression."""
+        return f"({text})" if self.is_long(kind) and not self.is_mariadb else text
+
     def table_options(self, *, rewritten: bool = False) -> dict[str, Any]:
         """Give what a table has beside its columns."""
         del rewritten
@@ -108,7 +131,8 @@ class MySQL(Dialect):
 
     def live_only(self, table: Table, flag: ColumnElement[Any]) -> Clause:
         """Write the condition under which the index of a unique among the live serves."""
-        del flag
+        if _LIVE not in table.c:  # the unique is newer than what the program knows of the table
+            return flag == self.false
         live: ColumnElement[Any] = table.c[_LIVE]
         return live == literal_column("1")
 
@@ -123,7 +147,8 @@ class MySQL(Dialect):
         That is no matter of what is found: the server looks at the rows, and an order is asked for in any case.
         """
         widths = {column.name: _width(column.type) for column in columns}
-        lengths: dict[str, int] = {}
+        # Text that an index is made over while older programs still write it long.
+        lengths = {column.name: _INDEXED_TEXT for column in columns if self.is_long(column.type)}
         while sum(widths.values()) > _KEY_BYTES:
             widest = max(widths, key=lambda name: widths[name])
             widths[widest] //= 2
@@ -183,6 +208,8 @@ class MySQL(Dialect):
 
 def _width(kind: TypeEngine[Any]) -> int:
     """Give the most bytes that a column takes of an index's entry."""
+    if isinstance(kind, (LONGTEXT, LONGBLOB)):
+        return 2 + _INDEXED_TEXT * 4
     if isinstance(kind, VARCHAR):
         return 2 + (kind.length or 0) * (1 if kind.charset == "ascii" else 4)
     return 2 + (kind.length or 0) if isinstance(kind, VARBINARY) else 40

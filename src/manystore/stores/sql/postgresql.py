@@ -24,11 +24,12 @@ from ...store.protocol import Wait
 from .connections import Answer, Bound, Connection, Connections, readable, split_host
 from .dialect import Row
 from .postgresql_dialect import PostgreSQL, translate
-from .store import SQLStore
+from .store import Busy, SQLStore
 from .tables import refuse_foreign
 
 _POOL, _TIMEOUT, _CONNECT_TIMEOUT = 16, 30, 10
 _PAUSE = 0.02
+_LONG = 7 * 86_400.0  # s
 _LOCK_TIMEOUT = 2_000  # ms: longer than the second after which an autovacuum gives way
 _PREPARED = 1000  # kept statements, a connection
 
@@ -225,13 +226,30 @@ class PostgreSQLStore(SQLStore):
         _examine(server, url.prefix, foreign=url.foreign)
         return cls(server, PostgreSQL(), url.prefix, wait=wait, patience=timeout)
 
+    @classmethod
+    def _dialect_of(cls, scheme: str) -> PostgreSQL:
+        del scheme
+        return PostgreSQL()
+
+    def _altering(self) -> Connection:
+        connection = self._connections.opened()
+        connection.execute("SET statement_timeout = 0", ())  # tables are large
+        connection.hurry(_LONG)
+        return connection
+
+    def _alone(self, connection: Connection) -> None:
+        # It is tried for, not waited for: who waits holds a snapshot, and a concurrent build waits for that.
+        lock = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.alter.' || $1, 0))"
+        if connection.execute(lock, (self._layout.catalog.name,)).fetchall() != [(True,)]:
+            raise Busy
+
     def _create(self, connection: Connection, catalog: Catalog) -> None:
         run = connection.execute
         run(self._dialect.begin, ())
         lock = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.' || $1, 0))"
         run(lock, (self._layout.catalog.name,))
         if not run(_EXISTING, ([self._layout.catalog.name],)).fetchall():
-            for text in self._layout.creation(catalog.head):
+            for text in self._layout.creation(catalog):
                 run(text, ())
             self._store_first(connection, catalog)
         run("COMMIT", ())
@@ -242,7 +260,7 @@ class PostgreSQLStore(SQLStore):
         run = connection.execute
         run(self._dialect.begin, ())
         run(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT}", ())
-        names = {n for s in (operation.catalog.base, operation.catalog.head) for n in self._layout.tables(s)}
+        names = set(self._layout.tables_of(operation.catalog))
         found = run(_EXISTING, (sorted(names - {self._layout.catalog.name}),)).fetchall()
         if found:
             tables = ", ".join(self._dialect.quoted(name) for (name,) in sorted(found))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ...errors import EpochChanged
+from ...errors import EpochChanged, Unavailable
 from ...schema.catalog import Catalog
 from .connections import Connection, Connections
 from .dialect import Dialect, Row
-from .tables import Layout
+from .tables import Layout, halted
 
 
 def changed() -> EpochChanged:
@@ -67,6 +67,11 @@ class Reader:
         found = self.rows(self.epoch_text, (), "")
         if not found or found[0][0] != epoch:
             raise changed()
+
+    def check_whole(self, epoch: str) -> None:
+        """Raise Unavailable when a catalog's epoch is out of force because its tables are between two shapes."""
+        if self.dialect.remote and self.rows(self.epoch_text, (), "") == [(halted(epoch),)]:
+            raise Unavailable("the end of a migration is under way, or was cut off and has to be run again")
 
     def catalog(self) -> Catalog | None:
         """Read the stored catalog; None where there is no database yet."""

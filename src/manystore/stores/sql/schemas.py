@@ -5,6 +5,8 @@ Knows catalogs and mutations; must not know connections.
 
 from __future__ import annotations
 
+import msgspec
+
 from ...schema.catalog import Catalog
 from ...schema.schema import Collection, Schema
 from .mutation import Mutation
@@ -16,7 +18,7 @@ class Known:
 
     def __init__(self, catalog: Catalog, layout: Layout) -> None:
         self.epoch = catalog.epoch
-        self.schema: Schema = catalog.kept
+        self.schema: Schema = heeded(catalog)
         self.dialect = layout.dialect
         self._layout = layout
         self._mutations: dict[int, Mutation] = {}
@@ -28,3 +30,19 @@ class Known:
         if found is None:
             found = self._mutations[id(collection)] = Mutation(collection, self.schema, self._layout)
         return found
+
+
+def heeded(catalog: Catalog) -> Schema:
+    """Give what is kept, without the uniques and references that nobody keeps up yet."""
+    return Schema(tuple(_heeded(collection, catalog) for collection in catalog.kept.collections))
+
+
+def _heeded(collection: Collection, catalog: Catalog) -> Collection:
+    def is_up(part: str, generation: int = 1) -> bool:
+        return catalog.state(collection.name, part, generation) != "absent"
+
+    uniques = tuple(unique for unique in collection.uniques if is_up(unique.name, unique.generation))
+    references = tuple(reference for reference in collection.references if is_up(f"{reference.field}.reference"))
+    if (uniques, references) == (collection.uniques, collection.references):
+        return collection
+    return msgspec.structs.replace(collection, uniques=uniques, references=references)

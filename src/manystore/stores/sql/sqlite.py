@@ -253,12 +253,20 @@ class SQLiteStore(SQLStore):
         self._connections.check_open()
         return self._connections.connect(create=True)
 
+    def _alone(self, connection: Connection) -> None:
+        """Do nothing: the transaction that changes tables is alone."""
+
+    @classmethod
+    def _dialect_of(cls, scheme: str) -> SQLite:
+        del scheme
+        return SQLite()
+
     def _create(self, connection: Connection, catalog: Catalog) -> None:
         self._use_log(connection)
         connection.execute("BEGIN IMMEDIATE")
         found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
         if not connection.execute(found, (self._layout.catalog.name,)).fetchall():
-            for text in self._layout.creation(catalog.head):
+            for text in self._layout.creation(catalog):
                 connection.execute(text)
             self._store_first(connection, catalog)
         connection.execute("COMMIT")

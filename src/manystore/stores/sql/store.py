@@ -14,24 +14,26 @@ from typing import Any, ClassVar
 
 from sqlalchemy import insert, update
 
-from ...errors import Unavailable, Unsupported
+from ...errors import EpochChanged, Unavailable
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG, Plan
 from ...schema.adoption import Adopt, Survey
 from ...schema.catalog import Catalog
-from ...schema.operation import Altered, CreateDatabase, Operation, ReplaceCatalog
+from ...schema.operation import Altered, Contract, CreateDatabase, Explain, Operation, Prepare, ReplaceCatalog, Words
+from ...schema.schema import Schema
 from ...store.protocol import Change, Form, Kind, Read, Values, Wait, Written
-from .adoption import Adoption
 from .connections import Connection, Connections
 from .dialect import Dialect, parameter
 from .reader import Reader, changed
 from .reading import Reading
-from .survey import survey
 from .tables import Layout
-from .takeover import takeover_of
 from .writer import Writer
 
 _LONGEST_PAUSE = 0.1
+
+
+class Busy(Exception):
+    """Another program alters the tables at this moment."""
 
 
 class SQLStore(ABC):
@@ -74,50 +76,104 @@ class SQLStore(ABC):
                 found = self._reader.catalog()
                 return Read([] if found is None else [found], 0, 1)
             reading = plan.compiled[self._kept] = Reading(plan, self._reader)
-        result: Read = reading.run(values, epoch, limit, after, cap)
+        try:
+            result: Read = reading.run(values, epoch, limit, after, cap)
+        except EpochChanged:
+            self._reader.check_whole(epoch)
+            raise
         return result
 
     def write(self, changes: Sequence[Change], *, epoch: str) -> Written:
         """Carry out all changes in one atomic step."""
-        return self._writer.write(changes, epoch)
+        try:
+            return self._writer.write(changes, epoch)
+        except EpochChanged:
+            self._reader.check_whole(epoch)
+            raise
 
     def alter(self, operation: Operation) -> Altered:
         """Carry out an operation on the stored schema."""
         if isinstance(operation, (Survey, Adopt)):
             return self._take_over(operation)
-        if not isinstance(operation, (CreateDatabase, ReplaceCatalog)):
-            raise Unsupported(f"{type(operation).__name__} cannot be carried out by this store")
         deadline = time.monotonic() + self._patience
         while True:
             connection = self._altering()
             try:
-                if isinstance(operation, ReplaceCatalog):
-                    self._replace(connection, operation)
-                else:
-                    self._create(connection, operation.catalog)
+                return self._altered(connection, operation)
             except self._dialect.errors as error:
                 if self._dialect.verdict(error) != "again":
                     raise self._dialect.translate(error, writing=True) from error
                 if time.monotonic() >= deadline:
                     raise Unavailable("other programs kept the catalog from being changed; it was not") from error
-            else:
-                return None
+            except Busy as busy:
+                if time.monotonic() >= deadline:
+                    raise Unavailable("another program changes the tables and does not come to an end") from busy
             finally:
                 self._connections.drop(connection)
             self._wait(random.uniform(0, _LONGEST_PAUSE))
 
     def _take_over(self, operation: Survey | Adopt) -> Altered:
         """Look at tables that manystore did not make, or adopt them."""
+        from .adoption import take_over  # noqa: PLC0415 - for what is done once in a database's life, if at all
+
         connection = self._connections.opened()
         try:
-            if isinstance(operation, Survey):
-                return survey(connection.execute, self._dialect)
-            takeover = takeover_of(self._connections, connection, self._dialect, self._wait)
-            return Adoption(takeover, Layout(self._layout.prefix, self._dialect), operation).run()
+            layout = Layout(self._layout.prefix, self._dialect)
+            return take_over(self._connections, connection, layout, operation, self._wait)
         except self._dialect.errors as error:
             raise self._dialect.translate(error) from error
         finally:
             self._connections.drop(connection)
+
+    def _altered(self, connection: Connection, operation: Operation) -> Altered:
+        match operation:
+            case CreateDatabase():
+                self._create(connection, operation.catalog)
+                return None
+            case ReplaceCatalog():
+                self._replace(connection, operation)
+                return None
+            case Explain():
+                words: Words = self._alteration().explain(connection, self._reader, operation)
+                return words
+            case Prepare() | Contract():
+                # What is made takes its time; two that make the same would find each other's half-made things.
+                self._alone(connection)
+                return self._carried(connection, operation)
+            case _:
+                return self._carried(connection, operation)
+
+    def _carried(self, connection: Connection, operation: Any) -> Altered:
+        def exchange(expected: str, catalog: Catalog) -> None:
+            self._exchange(connection, ReplaceCatalog(expected, catalog))
+
+        result: Altered = self._alteration().carry(connection, self._reader, operation, exchange)
+        return result
+
+    @staticmethod
+    def _alteration() -> Any:
+        from .alteration import carrying  # noqa: PLC0415 - it loads Alembic, 0.1 s that no other verb needs
+
+        return carrying
+
+    @classmethod
+    def offline(
+        cls,
+        scheme: str,
+        older: Schema,
+        catalog: Catalog,
+        further: Schema | None = None,
+        then: Catalog | None = None,
+        *,
+        prefix: str = "",
+    ) -> tuple[str, ...]:
+        """Give the statements from the tables of a schema to those of a catalog and of what will be kept further.
+
+        Nothing is connected to. then: the last catalog of the window, whose Contract is given as well.
+        """
+        layout = Layout(prefix, cls._dialect_of(scheme))
+        statements: tuple[str, ...] = cls._alteration().offline(layout, older, catalog, further, then)
+        return statements
 
     def close(self) -> None:
         """Close every connection."""
@@ -127,6 +183,15 @@ class SQLStore(ABC):
     def _altering(self) -> Connection:
         """Open a connection for alter alone."""
         return self._connections.opened()
+
+    @abstractmethod
+    def _alone(self, connection: Connection) -> None:
+        """Keep other programs from altering tables until this connection closes; raise Busy while one does."""
+
+    @classmethod
+    @abstractmethod
+    def _dialect_of(cls, scheme: str) -> Dialect:
+        """Give the dialect that a URL's scheme means."""
 
     @abstractmethod
     def _create(self, connection: Connection, catalog: Catalog) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, MetaData, Table
 from sqlalchemy import Index as TableIndex
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...errors import NotADatabase
+from ...schema.catalog import Catalog
 from ...schema.schema import Collection, Field, Schema
 from .dialect import LONG, Dialect
 
@@ -49,38 +50,56 @@ class Layout:
             Column("seen", dialect.column_type(_SEEN, indexed=False), nullable=False),
             **dialect.table_options(rewritten=True),
         )
-        self._kept: dict[int, tuple[Collection, Table]] = {}
+        self._kept: dict[tuple[int, str], tuple[Collection, Table]] = {}
 
-    def table(self, collection: Collection) -> Table:
-        """Give the table of a collection."""
+    def table(self, collection: Collection, stored: str | None = None) -> Table:
+        """Give the table of a collection. stored: the name that its records are kept under, where that is another's."""
         # By identity: to hash a collection means to hash all its fields. The entry keeps the collection, so no other
         # object can come by the same id.
-        kept = self._kept.get(id(collection))
+        place = (id(collection), stored or collection.stored)
+        kept = self._kept.get(place)
         if kept is None:
-            kept = self._kept[id(collection)] = (collection, self._table(collection))
+            kept = self._kept[place] = (collection, self._table(collection, place[1]))
         return kept[1]
 
-    def tables(self, schema: Schema) -> list[str]:
-        """Give the names of the tables that a schema says of, the catalog's first."""
-        return [self.catalog.name, *(self.table(collection).name for collection in schema.collections)]
+    def table_name(self, collection: Collection) -> str:
+        """Give the name of a collection's table."""
+        return self._name(self.prefix + collection.stored)
 
-    def creation(self, schema: Schema) -> Iterator[str]:
-        """Give the statements that make all tables and indexes of a schema, the catalog's table first."""
+    def tables(self, *schemas: Schema | None) -> list[str]:
+        """Give the names of the tables that some schemas say of, the catalog's first."""
+        names = {self.table_name(c) for schema in schemas if schema is not None for c in schema.collections}
+        return [self.catalog.name, *sorted(names)]
+
+    def tables_of(self, *catalogs: Catalog) -> list[str]:
+        """Give the names of all tables that some catalogs know of, their own first."""
+        return self.tables(*(s for c in catalogs for s in (c.base, c.head, c.stored, c.older)))
+
+    def creation(self, catalog: Catalog) -> Iterator[str]:
+        """Give the statements that make all tables and indexes that a catalog keeps, the catalog's own table first."""
         write = self.dialect.ddl_text
         yield write(CreateTable(self.catalog))
         if self.dialect.remote:
             yield write(CreateTable(self.writers))
-        for collection in schema.collections:
-            table = self.table(collection)
-            yield write(CreateTable(table))
-            for index in sorted(self._indexes(collection, table), key=lambda made: str(made.name)):
+        for collection in catalog.kept.collections:
+            yield write(CreateTable(self.table(collection)))
+            for index in self.indexes(collection, catalog):
                 yield write(CreateIndex(index))
+
+    def indexes(self, collection: Collection, catalog: Catalog, table: Table | None = None) -> list[TableIndex]:
+        """Give the indexes that a catalog wants on a collection, by name: all that are not absent.
+
+        table: what stands there, if it is not yet like the collection's.
+        """
+        made = self._indexes(collection, self.table(collection) if table is None else table)
+        wanted = [index for part, number, index in made if catalog.state(collection.name, part, number) != "absent"]
+        return sorted(wanted, key=lambda index: str(index.name))
 
     def _name(self, name: str) -> str:
         return short(self.dialect.table_name(name), self.dialect.longest_name)
 
-    def _table(self, collection: Collection) -> Table:
-        indexed = _indexed(collection)
+    def _table(self, collection: Collection, stored: str) -> Table:
+        indexed = indexed_fields(collection)
         columns: list[Column[Any]] = [
             Column(
                 field.column,
@@ -92,18 +111,24 @@ class Layout:
             for field in collection.fields
         ]
         return Table(
-            self._name(self.prefix + collection.name),
+            self._name(self.prefix + stored),
             MetaData(),
             *columns,
-            Column(REVISION, LONG, nullable=False),
-            Column(PREVIOUS, LONG),
-            Column(VERSION, LONG, nullable=False),
-            Column(EXTRAS, self.dialect.column_type(_TEXT, indexed=False)),
-            *self.dialect.further_columns(collection),
+            *self.own_columns(collection),
             **self.dialect.table_options(),
         )
 
-    def _indexes(self, collection: Collection, table: Table) -> Iterator[TableIndex]:
+    def own_columns(self, collection: Collection) -> Iterator[Column[Any]]:
+        """Give the columns of ours that stand beside a collection's fields."""
+        yield Column(REVISION, LONG, nullable=False)
+        yield Column(PREVIOUS, LONG)
+        yield Column(VERSION, LONG, nullable=False)
+        if EXTRAS not in collection.columns:  # while a window is open, programs of the head read and write it
+            yield Column(EXTRAS, self.dialect.column_type(_TEXT, indexed=False))
+        yield from self.dialect.further_columns(collection)
+
+    def _indexes(self, collection: Collection, table: Table) -> Iterator[tuple[str, int, TableIndex]]:
+        """Give each index with the part and the generation that its state goes by."""
         leading = {collection.key[0]}
         longest = self.dialect.longest_name
         for index in collection.indexes:
@@ -111,20 +136,23 @@ class Layout:
             flags |= {name: False for name in collection.key if name not in flags}
             terms = [self._term(table, collection, name, descending=flag) for name, flag in flags.items()]
             columns = [column_of(table, collection, name) for name in flags]
-            yield self.dialect.index(index_name(table.name, index.name, index.generation, longest), terms, columns)
+            name = index_name(table.name, index.name, index.generation, longest)
+            yield index.name, index.generation, self.dialect.index(name, terms, columns)
             leading.add(index.fields[0])
         for unique in collection.uniques:
             columns = [column_of(table, collection, name) for name in unique.fields]
             name = index_name(table.name, unique.name, unique.generation, longest)
             if unique.among == "live" and collection.live is not None:
-                yield self.dialect.live_index(name, table, columns, column_of(table, collection, collection.live))
+                made = self.dialect.live_index(name, table, columns, column_of(table, collection, collection.live))
             else:
-                yield TableIndex(name, *columns, unique=True)
+                made = TableIndex(name, *columns, unique=True)
+            yield unique.name, unique.generation, made
         for reference in collection.references:
             # What a delete looks for among the referrers. An index or a key that begins with it does as well.
             if reference.field not in leading:
                 name = short(f"{table.name}.{reference.field}.reference", longest)
-                yield TableIndex(name, column_of(table, collection, reference.field))
+                column = column_of(table, collection, reference.field)
+                yield f"{reference.field}.reference", 1, self.dialect.index(name, [column], [column])
 
     def _term(self, table: Table, collection: Collection, name: str, *, descending: bool) -> ColumnElement[Any]:
         optional = collection.field(name).optional
@@ -135,6 +163,12 @@ def column_of(table: Table, collection: Collection, field: str) -> Column[Any]:
     """Give the column of a field."""
     found: Column[Any] = table.c[collection.field(field).column]
     return found
+
+
+def copied(column: Column[Any]) -> Column[Any]:
+    """Give a column that belongs to no table yet."""
+    made: Column[Any] = cast("Any", column)._copy()  # noqa: SLF001 - the public one is deprecated; Alembic calls this
+    return made
 
 
 def index_name(table: str, name: str, generation: int, longest: int) -> str:
@@ -149,13 +183,19 @@ def short(name: str, longest: int) -> str:
     return f"{name[: longest - 17]}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
+def halted(epoch: str) -> str:
+    """Give what stands in the catalog's row instead of its epoch while tables are between two shapes."""
+    return "~" + epoch[1:]
+
+
 def refuse_foreign(tables: Mapping[str, Iterable[str]]) -> None:
     """Raise NotADatabase for tables, with the names of their columns, of which none is a catalog."""
     if tables and not any(CATALOG_COLUMNS.issubset(found) for name, found in tables.items() if name.endswith(CATALOG)):
         raise NotADatabase("the database holds tables that manystore did not make; it was left untouched")
 
 
-def _indexed(collection: Collection) -> set[str]:
+def indexed_fields(collection: Collection) -> set[str]:
+    """Give the fields that stand in a key, an index, a unique or a reference."""
     found = set(collection.key)
     for index in collection.indexes:
         found.update(index.fields)
