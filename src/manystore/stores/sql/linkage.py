@@ -76,7 +76,7 @@ WHERE event_object_schema = DATABASE() ORDER BY trigger_name
 """
 _MYSQL_COUNTED = """
 SELECT table_name, column_name FROM information_schema.columns
-WHERE table_schema = DATABASE() AND extra LIKE '%auto_increment%'
+WHERE table_schema = DATABASE() AND INSTR(extra, 'auto_increment') > 0
 """
 
 _QUERIES = {
