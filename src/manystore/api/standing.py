@@ -39,24 +39,24 @@ def stand(catalog: Catalog, declared: Schema, history: Callable[[], History | No
     is_head = catalog.head.fingerprint == mine
     if catalog.phase == "stable" and is_head:
         return Standing(catalog.head)
+    if catalog.phase in ("open", "closed") and catalog.base.fingerprint == mine:
+        return Standing(catalog.base)
     if is_head:
         kept_is_head = catalog.stored is None and catalog.older is None
         return Standing(catalog.head, None if kept_is_head else _passage(catalog, history(), fixed=fixed))
-    if catalog.phase in ("open", "closed") and catalog.base.fingerprint == mine:
-        return Standing(catalog.base)
     raise _refusal(catalog, declared)
 
 
 def _passage(catalog: Catalog, history: History | None, *, fixed: bool) -> Passage:
-    from ..migrations.passage import Passage  # noqa: PLC0415 - for what is seldom open, and no part of the import
+    from ..migrations import route  # noqa: PLC0415 - for what is seldom open, and no part of the import
+    from ..migrations.passage import Passage  # noqa: PLC0415
 
     if history is None:
         raise SchemaMismatch(
             (f"a migration to {catalog.target} is under way, and this program does not say where its migrations are",)
         )
     try:
-        base = catalog.migration or history.last_with(catalog.base) or None
-        window = history.window(base, catalog.target, bytes.fromhex(catalog.secret))
+        window = route.window(history, catalog.migration, catalog.target, bytes.fromhex(catalog.secret))
     except MigrationRefused as reason:
         raise SchemaMismatch((f"a migration to {catalog.target} is under way: {reason}",)) from None
     passage = Passage(window, catalog.base, fixed)

@@ -1,28 +1,26 @@
-"""`manystore migrate ...`: makes, checks, lists, merges and squashes migrations. No store is opened by any of it."""
+"""`manystore migrate ...`: makes, checks, lists, merges and squashes migrations, without a store.
+
+The verbs that carry them out on a store are in deploy.py.
+"""
 
 from __future__ import annotations
 
 import sys
-import tomllib
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..api.database import Database, models_of
-from ..errors import UsageError
-from ..migrations.folder import Folder
 from ..migrations.history import History
 from ..migrations.making import check, make, merge
 from ..migrations.migration import Migration
 from ..migrations.squash import functions_of, squashed, stretch
-from ..migrations.wanted import Wanted
 from ..migrations.window import Window
 from ..migrations.writer import text_of
+from .deploy import VERBS
+from .project import DATABASE, FOLDER, folder_of, wanted_of
 
-# What a reader of a manual of migrations looks for; none of it is built.
-_NOT_BUILT = ("adopt", "contract", "down", "finalize", "plan", "status", "sweep", "up")
+# What a reader of a manual of migrations looks for, and is not built.
+_NOT_BUILT = ("adopt",)
 
 
 class _Verbs(click.Group):
@@ -34,22 +32,14 @@ class _Verbs(click.Group):
         """Find a verb."""
         if args and args[0] in _NOT_BUILT:
             raise click.ClickException(
-                f"migrate {args[0]} is not built yet: no command carries out a migration on a store so far"
+                f"migrate {args[0]} is not built yet: a database that manystore did not make is not taken over so far"
             )
         return super().resolve_command(ctx, args)
 
 
-_FOLDER = click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where the migration files are."
-)
-_DATABASE = click.option(
-    "--database", metavar="MODULE:CLASS", help="The Database whose models count, as in shop.model:Shop."
-)
-
-
 @click.group(cls=_Verbs)
 def migrate() -> None:
-    """Make, check and list migrations: one history for every store.
+    """Make, check and carry out migrations: one history for every store.
 
     The models and the folder are named in pyproject.toml, or by --database and --folder:
 
@@ -58,13 +48,18 @@ def migrate() -> None:
     database = "shop.model:Shop"
     migrations = "src/shop/migrations"
 
-    Carrying migrations out on a store (up, finalize, sweep, contract, down, plan, status, adopt) is not built yet.
+    On a store, `up URL` does all that is needed while no older program runs there. With a fleet it goes in steps: `up`,
+    new programs in the place of the old, `finalize`, `sweep`, `contract`. `status URL` says what is next.
     """
 
 
+for _verb in VERBS:
+    migrate.add_command(_verb)
+
+
 @migrate.command("make")
-@_DATABASE
-@_FOLDER
+@DATABASE
+@FOLDER
 @click.option("--name", metavar="WORDS", help="What the file is called behind its number, as in add_colour.")
 @click.option("--drop", is_flag=True, help="Allow what loses values: fields and models that are gone.")
 @click.option("--closed", is_flag=True, help="Allow what stops writes while records are rewritten.")
@@ -81,9 +76,8 @@ def make_command(
     manystore migrate make
     manystore migrate make --database shop.model:Shop --folder migrations --name add_colour
     """
-    settings = _settings()
-    place = _folder(folder, settings)
-    made = make(place, _wanted(database, settings), name=name, drop=drop, closed=closed)
+    place = folder_of(folder)
+    made = make(place, wanted_of(database), name=name, drop=drop, closed=closed)
     if made is None:
         click.echo("nothing to do: the history leads to the models")
         return
@@ -96,8 +90,8 @@ def make_command(
 
 
 @migrate.command("check")
-@_DATABASE
-@_FOLDER
+@DATABASE
+@FOLDER
 @click.option("--pin", is_flag=True, help="If all is well, remember the files as released: they may not change again.")
 def check_command(database: str | None, folder: Path | None, *, pin: bool) -> None:
     """Look that history and models agree; for CI.
@@ -109,9 +103,8 @@ def check_command(database: str | None, folder: Path | None, *, pin: bool) -> No
     manystore migrate check
     manystore migrate check --pin
     """
-    settings = _settings()
-    place = _folder(folder, settings)
-    problems = check(place, _wanted(database, settings))
+    place = folder_of(folder)
+    problems = check(place, wanted_of(database))
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -123,7 +116,7 @@ def check_command(database: str | None, folder: Path | None, *, pin: bool) -> No
 
 
 @migrate.command("history")
-@_FOLDER
+@FOLDER
 @click.option("--long", "-l", "is_long", is_flag=True, help="List the operations, and what each costs.")
 def history_command(folder: Path | None, *, is_long: bool) -> None:
     """List the migrations in order, with how each goes beside running programs.
@@ -132,7 +125,7 @@ def history_command(folder: Path | None, *, is_long: bool) -> None:
     manystore migrate history
     manystore migrate history --long --folder migrations
     """
-    place = _folder(folder, _settings())
+    place = folder_of(folder)
     history, pins = place.history(), place.pins()
     for migration in history.migrations:
         window = _window(history, migration)
@@ -157,14 +150,14 @@ def _window(history: History, migration: Migration) -> Window | None:
 
 
 @migrate.command("merge")
-@_FOLDER
+@FOLDER
 def merge_command(folder: Path | None) -> None:
     """Join two migrations that follow the same one, when their order does not matter.
 
     \b
     manystore migrate merge
     """
-    place = _folder(folder, _settings())
+    place = folder_of(folder)
     migration, text = merge(place)
     click.echo(f"wrote {place.write(migration, text)}")
 
@@ -172,7 +165,7 @@ def merge_command(folder: Path | None) -> None:
 @migrate.command("squash")
 @click.argument("first")
 @click.argument("last")
-@_FOLDER
+@FOLDER
 @click.option("--name", metavar="NAME", help="What the new file is called; FIRST_to_LAST if not given.")
 def squash_command(first: str, last: str, folder: Path | None, name: str | None) -> None:
     """Replace the migrations from FIRST to LAST by one. A name may be given by its number.
@@ -182,7 +175,7 @@ def squash_command(first: str, last: str, folder: Path | None, name: str | None)
     \b
     manystore migrate squash 0001 0007
     """
-    place = _folder(folder, _settings())
+    place = folder_of(folder)
     history = place.history()
     found = stretch(history, first, last)
     migration = squashed(history, first, last, name)
@@ -193,39 +186,3 @@ def squash_command(first: str, last: str, folder: Path | None, name: str | None)
         if old.name != migration.name:
             place.remove(old)
     click.echo(f"wrote {path}, which replaces {len(found)} files")
-
-
-def _settings() -> dict[str, Any]:
-    """Read [tool.manystore] of the pyproject.toml here or further up; its paths are from there."""
-    for place in (Path.cwd(), *Path.cwd().parents):
-        path = place / "pyproject.toml"
-        if path.is_file():
-            try:
-                found: dict[str, Any] = tomllib.loads(path.read_text()).get("tool", {}).get("manystore", {})
-            except tomllib.TOMLDecodeError as reason:
-                raise UsageError(f"pyproject.toml cannot be read: {reason}") from None
-            return found if "migrations" not in found else {**found, "migrations": str(place / found["migrations"])}
-    return {}
-
-
-def _folder(given: Path | None, settings: dict[str, Any]) -> Folder:
-    return Folder(given or Path(settings.get("migrations", "migrations")))
-
-
-def _wanted(given: str | None, settings: dict[str, Any]) -> Wanted:
-    """Import the Database that was named, from the folder that the command was called in as well."""
-    path = given or settings.get("database")
-    if path is None:
-        raise UsageError('name the models: --database shop.model:Shop, or database = "..." in [tool.manystore]')
-    module_name, _, name = path.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = import_module(module_name)
-    except ImportError as reason:
-        raise UsageError(f"{path}: cannot be imported: {reason}") from None
-    finally:
-        sys.path.remove(str(Path.cwd()))
-    found = getattr(module, name, None)
-    if not (isinstance(found, type) and issubclass(found, Database)):
-        raise UsageError(f"{path}: is no Database; write it as in shop.model:Shop")
-    return Wanted.of(models_of(found))

@@ -24,7 +24,8 @@ _TOTAL = {("bool", "int"), ("datetime", "date"), ("date", "datetime")}  # casts 
 class ChangeType(Operation, frozen=True):
     """Make a field another type; its name and column stay. otherwise: what becomes of a value that can't be cast.
 
-    up, down: functions of one value, where the two types have no cast of their own or another one is wanted.
+    up, down: functions of one value, where the two types have no cast of their own or another one is wanted. back: what
+    otherwise is on the way back; None is STOP where the field could not be None.
     """
 
     collection: str
@@ -32,6 +33,7 @@ class ChangeType(Operation, frozen=True):
     otherwise: Any = STOP
     up: Any = None
     down: Any = None
+    back: Any = None
 
     def apply(self, before: Schema) -> Schema:
         """Change it."""
@@ -63,8 +65,8 @@ class ChangeType(Operation, frozen=True):
         first = (ChangeNullability(self.collection, old.name, optional=False),) if wider else ()
         if wider and msgspec.structs.replace(self.field, optional=False) == old:
             return first
-        otherwise = None if old.optional else STOP
-        return (*first, ChangeType(self.collection, old, otherwise, self.down, self.up))
+        otherwise = STOP if self.back is None and not old.optional else self.back
+        return (*first, ChangeType(self.collection, old, otherwise, self.down, self.up, self.otherwise))
 
     def lost(self, before: Schema) -> str:
         """Say which values are."""

@@ -81,13 +81,17 @@ class AddField(Operation, frozen=True):
 
 
 class DropField(Operation, frozen=True):
-    """Drop a field. In new records older programs see stand_in, or what compute gives for the fields in sources."""
+    """Drop a field. In new records older programs see stand_in, or what compute gives for the fields in sources.
+
+    back: what makes it again on the way back, a Translate that keeps its source, where its values went elsewhere.
+    """
 
     collection: str
     field: str
     stand_in: Any = None
     compute: Any = None
     sources: tuple[str, ...] = ()
+    back: Operation | None = None
 
     def apply(self, before: Schema) -> Schema:
         """Leave it out."""
@@ -109,15 +113,16 @@ class DropField(Operation, frozen=True):
         return Manner.UP_AND_DOWN
 
     def inverse(self, before: Schema) -> tuple[Operation, ...]:
-        """Add it again, with the stand-in in each record."""
+        """Add it again, with the stand-in in each record, or what brings its values back."""
         field = find_field(before, self.collection, self.field)
         order = tuple(f.name for f in find(before, self.collection).fields)
-        added = AddField(self.collection, field, self.stand_in, self.compute, self.sources)
+        added = self.back or AddField(self.collection, field, self.stand_in, self.compute, self.sources)
         return (added,) if order[-1] == field.name else (added, Arrange(self.collection, "fields", order))
 
     def lost(self, before: Schema) -> str:
-        """Say that its values are."""
-        return f"all values of {find(before, self.collection).model}.{self.field}"
+        """Say that its values are, but for those that stand elsewhere."""
+        which = "all values" if self.back is None else "values that stand nowhere else"
+        return f"{which} of {find(before, self.collection).model}.{self.field}"
 
     def lenses(self, before: Schema, secret: bytes = b"") -> tuple[Lens, ...]:
         """A column less."""

@@ -12,18 +12,20 @@ import msgspec
 
 from ..query.plan import Access, AllOf, AnyOf, Claimed, Condition, Lookup, Nothing, Ordering, Plan, Range, Test, Union
 from ..schema.schema import Index, Unique
-from .fitting import Fitting, LiftingCodec, StoredCodec
+from .fitting import Fitting, StoredCodec
+from .lifting import LiftingCodec
 
 
 class Fitted(msgspec.Struct, frozen=True):
     """plan: for the store, giving objects of the head. is_ordered: in the order of the plan that it was made for.
 
-    is_exact: all that it gives matches, so nothing is left to be looked at.
+    is_exact: all that it gives matches, so nothing is left to be looked at. is_through: the answer is the store's own.
     """
 
     plan: Plan
     is_ordered: bool
     is_exact: bool
+    is_through: bool
 
 
 def fitted(plan: Plan, fitting: Fitting, *, native: bool) -> Fitted:
@@ -48,7 +50,8 @@ def fitted(plan: Plan, fitting: Fitting, *, native: bool) -> Fitted:
         sort_keys=plan.sort_keys if is_ordered else (),
         is_after=plan.is_after if is_ordered else None,
     )
-    return Fitted(made, is_ordered, is_exact or keeps_filter)
+    is_exact = is_exact or keeps_filter
+    return Fitted(made, is_ordered, is_exact, is_ordered and is_exact and plan.output == "records")
 
 
 def lookup(fitting: Fitting, *, several: bool) -> Plan:

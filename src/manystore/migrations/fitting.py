@@ -20,7 +20,6 @@ from .lens import Record
 from .record_form import EXTRAS, RecordForm
 
 _DECODE = msgspec.json.Decoder(dict[str, Any]).decode
-_VERSION, _FAR = b'"_version":', 100
 _OURS = ("_revision", "_previous", "_version", "_extras")
 
 
@@ -36,7 +35,8 @@ class Stored(msgspec.Struct, frozen=True):
 class Fitting:
     """A collection of the head (head), fitted to the one that is kept (kept). is_raised: records of both shapes.
 
-    forms: of the store. fixed: all its records have the same columns.
+    forms: of the store. fixed: all its records have the same columns. straight: for a head column whose value stands
+    in an older record, the column where it does; derived: the lenses of the others.
     """
 
     def __init__(self, crossing: Crossing, forms: Mapping[Kind, Form], *, is_raised: bool) -> None:
@@ -51,6 +51,10 @@ class Fitting:
         self.kept = kept if self.is_plain else msgspec.structs.replace(kept, fields=(*kept.fields, EXTRAS))
         self.names: dict[str, str] = {f.name: f.name for f in self.head.fields} if is_raised else crossing.names
         self.sure: dict[str, str] = crossing.names
+        self.straight = crossing.columns
+        self.older_columns = crossing.between.columns
+        self.absent = crossing.absent
+        self.derived = tuple(lens for lens in crossing.pin.lenses if not set(lens.head) <= set(crossing.columns))
         self.head_form = RecordForm(self.head, forms)
         self.kept_form = RecordForm(self.kept, forms)
         stays = {f.name for f in self.head.fields if crossing.columns.get(f.column) == f.column}
@@ -117,42 +121,6 @@ class Fitting:
             record, None if stored is None else stored.columns, None if stored is None else stored.complement
         )
         return self.kept_form.values({**columns, EXTRAS.column: complement or None})
-
-
-class LiftingCodec:
-    """A codec (store/protocol.py) of objects of the head, from what is kept. own: of the program, for the head."""
-
-    def __init__(self, fitting: Fitting, own: Any) -> None:
-        self._fitting = fitting
-        self._own = own
-        dumps = dict(zip((f.name for f in fitting.head.fields), own.dumps, strict=True))
-        self.dumps = tuple(dumps.get(fitting.words.get(f.name, "")) for f in fitting.kept.fields)
-        self._places = [fitting.kept_form.columns.index(c) for c in self._columns(fitting)] if fitting.fixed else []
-        self._mark = f'"_version":{fitting.head.version},'.encode()
-        self._decode = own.decode if fitting.is_plain else None
-
-    @staticmethod
-    def _columns(fitting: Fitting) -> list[str]:
-        if not fitting.is_raised:
-            return []
-        return [fitting.kept.field(f.name).column for f in fitting.head.fields]
-
-    def load(self, row: Sequence[Any]) -> Any:
-        """Make an object of a row."""
-        fitting = self._fitting
-        if not fitting.is_older(row[-1]):
-            return self._own.load((*[row[place] for place in self._places], row[-2], row[-1]))
-        stored = fitting.of_row(row)
-        return fitting.made(self._own, fitting.lifted(stored), stored.revision)
-
-    def decode(self, data: bytes) -> Any:
-        """Make an object of a stored JSON record."""
-        # Ours is the first of that name: it stands before all that a user wrote.
-        if self._decode is not None and data.startswith(self._mark, data.find(_VERSION, 0, _FAR)):
-            return self._decode(data)
-        fitting = self._fitting
-        stored = fitting.of_json(data)
-        return fitting.made(self._own, fitting.lifted(stored), stored.revision)
 
 
 class StoredCodec:

@@ -15,6 +15,7 @@ import msgspec
 from ..schema.catalog import Catalog, IndexState
 from ..schema.schema import Collection, Schema
 from .crossing import Crossing
+from .rewriting import Rewriting
 from .window import Window
 
 Lift: TypeAlias = Callable[[dict[str, Any], dict[str, Any] | None], dict[str, Any]]
@@ -38,7 +39,7 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def closed(self) -> dict[str, str]:
         """Give the collections of the head that are made anew, record by record, and why."""
-        return dict(self.window.closed)
+        return Rewriting(self.window).copied
 
     @cached_property
     def head(self) -> Schema:
@@ -138,7 +139,15 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
     def dropped(self, open_: Catalog) -> Catalog:
         """Give the catalog of the base, as if the window had not been opened."""
         return open_.changed(
-            base=self.base, head=self.base, phase="stable", stored=None, absent={}, closed=(), indexes={}, target=""
+            base=self.base,
+            head=self.base,
+            phase="stable",
+            stored=None,
+            older=None,
+            absent={},
+            closed=(),
+            indexes={},
+            target="",
         )
 
 

@@ -44,6 +44,14 @@ class RecordForm:
             ]
         )
 
+    def take_of(self, column: str) -> Turn | None:
+        """Give what makes primitives of a column's bound values; None when they are such."""
+        return self._takes[self.columns.index(column)]
+
+    def give_of(self, column: str) -> Turn | None:
+        """Give what makes bound values of a column's primitives; None when they are such."""
+        return self._gives[self.columns.index(column)]
+
     def column(self, field: str) -> str:
         """Give the column of a field."""
         return self.columns[self._place[field]]

@@ -104,7 +104,7 @@ class Spread(Operation, frozen=True):
     collection: str
     into: Collection
     up: Callable[[Record], list[Record]]
-    down: Callable[[list[Record]], Record] | None = None
+    down: Callable[[list[Record]], Record | None] | None = None
     by: tuple[str, ...] = ()
     keeps: bool = False
 
@@ -232,11 +232,13 @@ class Precondition(Operation, frozen=True):
     """Refuse to begin when the records of a collection do not allow it. says: the sentence of the refusal.
 
     holds takes the records in key order, each once, and tells whether all is well. It is asked before any change.
+    back: it is asked on the way back instead.
     """
 
     collection: str
     says: str
     holds: Callable[[Iterable[Record]], bool]
+    back: bool = False
 
     def apply(self, before: Schema) -> Schema:
         """Look that the collection is there; the schema stays."""
@@ -244,12 +246,12 @@ class Precondition(Operation, frozen=True):
         return before
 
     def inverse(self, before: Schema) -> tuple[Operation, ...]:
-        """Nothing was done."""
-        return ()
+        """Ask, if that is its place; nothing was done."""
+        return (Precondition(self.collection, self.says, self.holds),) if self.back else ()
 
     def check(self, records: Iterable[Record]) -> None:
         """Refuse with its sentence unless it holds."""
-        if not self.holds(records):
+        if not self.back and not self.holds(records):
             refuse(f"{self.collection}: {self.says}")
 
     def title(self) -> str:

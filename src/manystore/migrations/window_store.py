@@ -67,6 +67,8 @@ class WindowStore:
         kept: Fitted | None = plan.compiled.get(_KEPT)
         if kept is None:
             kept = plan.compiled[_KEPT] = fitted(plan, fitting, native=self.capabilities.native_filter)
+        if kept.is_through:
+            return self._store.read(kept.plan, values, epoch=epoch, limit=limit, after=after, cap=cap)
         reading = _Reading(self._store, plan, kept, values, epoch)
         if plan.output == "records":
             return Read(reading.records(limit, after, cap), reading.examined, reading.trips)

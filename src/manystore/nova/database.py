@@ -55,6 +55,8 @@ class Nova(Database):
     `db.for_context(context)` gives a caller's view. Within an operation: sees, what it sees of other projects.
     """
 
+    migrations = "migrations"
+
     service: ServiceRepository
     compute_node: ComputeNodeRepository
     agent_build: AgentBuildRepository

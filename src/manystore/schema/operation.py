@@ -66,7 +66,8 @@ class Sweep(msgspec.Struct, frozen=True):
     """Bring records of the older shape into the kept one, with all their entries; their revisions stay as they are.
 
     lift(columns, complement) gives the columns of the kept shape for those of the older one. Columns that neither shape
-    has stay; those that only the older one has, and the complement, go (in SQL they stay until Contract).
+    has stay; those that only the older one has, and the complement, go (in SQL they stay until Contract). Where both
+    shapes have one version, as when a window was dropped, that is all: records that hold neither are left alone.
     """
 
     epoch: str

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @model(
     collection="instances",
+    version=19,
     soft_delete=True,
     indexes=[
         index("host"),
@@ -178,7 +179,10 @@ class BandwidthUsage(NovaRecord):
 
 
 @model(
-    collection="migrations", soft_delete=True, indexes=[index("instance_uuid", "status"), index("status", "updated_at")]
+    collection="migrations",
+    version=4,
+    soft_delete=True,
+    indexes=[index("instance_uuid", "status"), index("status", "updated_at")],
 )
 class Migration(NovaRecord):
     """An instance on its way to another host or size. It names the instance by uuid."""

@@ -7,7 +7,7 @@ from manystore import field, model, ref, related, unique
 from .record import NovaRecord
 
 
-@model(collection="instance_types", soft_delete=True, small=True)
+@model(collection="instance_types", version=4, soft_delete=True, small=True)
 class InstanceType(NovaRecord):
     """A size. A soft-deleted one goes on holding its name and flavorid."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @model(
     collection="networks",
+    version=9,
     soft_delete=True,
     small=True,
     indexes=[index("project_id"), index("host")],
@@ -67,7 +68,7 @@ class NetworkTaking(NovaRecord):
     project_id: str = field(key=True, max_length=255)
 
 
-@model(collection="virtual_interfaces", indexes=[index("instance_id", "network_id")])
+@model(collection="virtual_interfaces", version=2, indexes=[index("instance_id", "network_id")])
 class VirtualInterface(NovaRecord):
     """An instance's port on a network, known by its MAC address. It is deleted for real."""
 
@@ -90,6 +91,7 @@ class VirtualInterface(NovaRecord):
 
 @model(
     collection="fixed_ips",
+    version=5,
     soft_delete=True,
     indexes=[index("network_id", "instance_id", "reserved", name="pool"), index("network_id", "host"), index("host")],
 )
@@ -137,7 +139,9 @@ class FixedIp(NovaRecord):
         return self.instance_id is not None and not self.allocated
 
 
-@model(collection="floating_ips", soft_delete=True, indexes=[index("project_id", "fixed_ip_id", name="pool")])
+@model(
+    collection="floating_ips", version=3, soft_delete=True, indexes=[index("project_id", "fixed_ip_id", name="pool")]
+)
 class FloatingIp(NovaRecord):
     """An address of the outside; free while it has neither a project nor a fixed ip that it leads to."""
 

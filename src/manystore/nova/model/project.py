@@ -85,7 +85,7 @@ class UserProjectRoleAssociation(NovaRecord):
     project: Project | None = related(project_id)
 
 
-@model(collection="auth_tokens", soft_delete=True)
+@model(collection="auth_tokens", version=3, soft_delete=True)
 class AuthToken(NovaRecord):
     """What a user shows instead of a password for a while."""
 

@@ -7,7 +7,7 @@ from manystore import field, model, unique
 from .record import NovaRecord
 
 
-@model(collection="quotas", soft_delete=True, uniques=[unique("project_id", "resource", among="live")])
+@model(collection="quotas", version=4, soft_delete=True, uniques=[unique("project_id", "resource", among="live")])
 class Quota(NovaRecord):
     """A project's own limit of one resource, in place of the default; None: without limit."""
 

@@ -13,6 +13,7 @@ DOWN_AFTER = timedelta(seconds=60)  # without a report a service counts as down,
 
 @model(
     collection="services",
+    version=2,
     soft_delete=True,
     small=True,
     indexes=[index("host", "topic"), index("host", "binary"), index("topic")],
@@ -36,7 +37,7 @@ class Service(NovaRecord):
         return last is not None and now - last <= within
 
 
-@model(collection="compute_nodes", soft_delete=True, small=True)
+@model(collection="compute_nodes", version=2, soft_delete=True, small=True)
 class ComputeNode(NovaRecord):
     """What a compute host has and how much of it is used; its service knows the host's name."""
 
@@ -87,7 +88,7 @@ class AgentBuild(NovaRecord):
     md5hash: str | None = field(default=None, max_length=255)
 
 
-@model(collection="zones", small=True)
+@model(collection="zones", version=3, small=True)
 class Zone(NovaRecord):
     """Another cloud below this one, and the key to its API. It is deleted for real."""
 

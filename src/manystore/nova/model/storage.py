@@ -10,7 +10,7 @@ from .record import NovaRecord
 from .volume import Volume
 
 
-@model(collection="virtual_storage_arrays", soft_delete=True)
+@model(collection="virtual_storage_arrays", version=2, soft_delete=True)
 class VirtualStorageArray(NovaRecord):
     """A set of controllers and drives that a project has made into one array."""
 

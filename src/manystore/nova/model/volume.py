@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SWAP_OR_EPHEMERAL = re.compile("swap|ephemeral(0|[1-9][0-9]*)")
 
 
-@model(collection="volumes", soft_delete=True)
+@model(collection="volumes", version=5, soft_delete=True)
 class Volume(NovaRecord):
     """A disk that outlives the instances it is attached to."""
 
@@ -117,7 +117,7 @@ class VolumeTypeExtraSpec(NovaRecord):
     volume_type: VolumeType | None = related(volume_type_id)
 
 
-@model(collection="snapshots", soft_delete=True)
+@model(collection="snapshots", version=2, soft_delete=True)
 class Snapshot(NovaRecord):
     """A volume as it was at one moment."""
 
@@ -148,7 +148,10 @@ class Snapshot(NovaRecord):
 
 
 @model(
-    collection="block_device_mapping", soft_delete=True, uniques=[unique("instance_id", "device_name", among="live")]
+    collection="block_device_mapping",
+    version=2,
+    soft_delete=True,
+    uniques=[unique("instance_id", "device_name", among="live")],
 )
 class BlockDeviceMapping(NovaRecord):
     """What an instance sees under the name of a device."""

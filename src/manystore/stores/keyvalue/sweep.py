@@ -18,12 +18,39 @@ def sweep(bulk: Bulk, operation: Sweep) -> Progress:
     """Rewrite one page of records. done: how many of them had the older shape."""
     keeper = Keeper(bulk.catalog)
     kept, older = keeper.upkeep(operation.collection), keeper.older(operation.collection)
-    if older is None:
+    if older is not None:
+        make = _Rewriting(operation, kept, older).piece
+    elif (gone := _leftovers(bulk, operation.collection, kept)) is not None:
+        make = _Stripping(kept, gone).piece
+    else:
         return Progress(0)
-    rewriting = _Rewriting(operation, kept, older)
     records, after = bulk.page(kept.space, operation.after, operation.limit)
-    number, _ = bulk.carry_out(records, rewriting.piece, kept.collection)
+    number, _ = bulk.carry_out(records, make, kept.collection)
     return Progress(number, after)
+
+
+def _leftovers(bulk: Bulk, collection: str, kept: Upkeep) -> frozenset[str] | None:
+    """Give the members that a record loses when a window was dropped, its shape being what it was; None otherwise."""
+    older = bulk.catalog.older
+    if older is None or collection not in older or older.collection(collection).stored != kept.collection.stored:
+        return None
+    return left_behind(older.collection(collection), kept.collection)
+
+
+class _Stripping:
+    """From records with something beside their shape to those without. No entry, claim or reference is made of it."""
+
+    def __init__(self, kept: Upkeep, gone: frozenset[str]) -> None:
+        self._kept = kept
+        self._gone = gone
+
+    def piece(self, key: Key, data: bytes) -> Piece | None:
+        """Give what takes it away; None when there is nothing."""
+        raw = decoded(data, self._kept.model)
+        if self._gone.isdisjoint(raw):
+            return None
+        new = {member: value for member, value in raw.items() if member not in self._gone}
+        return Piece(key, data, [(*key, encoded(new))], [], {}, {})
 
 
 class _Rewriting:

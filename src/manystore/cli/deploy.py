@@ -1,0 +1,172 @@
+"""The verbs of `manystore migrate` that carry migrations out on a store: up, plan, finalize, sweep and so on.
+
+Knows what the user sees of them; what they do is in manystore.migrations.deployment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..migrations.deployment import Deployment, Status
+from ..migrations.judge import PATIENCE
+from ..store.registry import open_store
+from ..store.url import parse_url
+from .project import FOLDER, folder_of
+
+_PREFIX = click.option("--prefix", default="", metavar="NAME", help="The prefix that the programs connect with.")
+_PATIENCE = click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=PATIENCE,
+    show_default=True,
+    metavar="SECONDS",
+    help="A program that has not written for so long is taken for gone.",
+)
+
+
+@contextmanager
+def _deployment(url: str, folder: Path | None, prefix: str, patience: float = PATIENCE) -> Generator[Deployment]:
+    history = folder_of(folder).history()
+    wait = time.sleep  # noqa: TID251 - the real one, of a command
+    store = open_store(parse_url(url, prefix), wait=wait)
+    try:
+        yield Deployment(store, history, wait=wait, patience=patience, told=click.echo)
+    finally:
+        store.close()
+
+
+def _on_store(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb what all of them take: the URL, the folder and the prefix."""
+
+    @click.argument("url")
+    @FOLDER
+    @_PREFIX
+    @wraps(verb)
+    def taken(*arguments: Any, **options: Any) -> None:
+        verb(*arguments, **options)
+
+    return taken
+
+
+@click.command()
+@_on_store
+@click.option("--to", metavar="NAME", help="The migration to stop after, by name or number; the last if not given.")
+@_PATIENCE
+def up(url: str, folder: Path | None, prefix: str, to: str | None, patience: float) -> None:
+    """Carry out the migrations that the store of URL does not have yet.
+
+    While no program of the older schema runs, all of it is done. While one does, the window is opened: programs of both
+    can run then, and `finalize` goes on when the older ones have ended. A cut-off run is resumed by the same command.
+
+    \b
+    manystore migrate up sqlite:///shop.db
+    manystore migrate up redis://localhost --to 0007
+    """
+    with _deployment(url, folder, prefix, patience) as deployment:
+        deployment.up(to)
+
+
+@click.command()
+@_on_store
+@click.option("--to", metavar="NAME", help="The migration to stop after, by name or number; the last if not given.")
+def plan(url: str, folder: Path | None, prefix: str, to: str | None) -> None:
+    """Print what `up` would do on the store of URL: statements, builds, records to touch. Changes nothing.
+
+    \b
+    manystore migrate plan postgresql://localhost/shop
+    """
+    with _deployment(url, folder, prefix) as deployment:
+        for line in deployment.plan(to):
+            click.echo(line)
+
+
+@click.command()
+@_on_store
+@_PATIENCE
+def finalize(url: str, folder: Path | None, prefix: str, patience: float) -> None:
+    """Let programs of the newer schema alone write; refused while older ones work. There is no way back without `down`.
+
+    \b
+    manystore migrate finalize postgresql://localhost/shop
+    """
+    with _deployment(url, folder, prefix, patience) as deployment:
+        deployment.finalize()
+
+
+@click.command()
+@_on_store
+def sweep(url: str, folder: Path | None, prefix: str) -> None:
+    """Bring all records into the newer shape, while programs go on; to be called after `finalize`.
+
+    \b
+    manystore migrate sweep postgresql://localhost/shop
+    """
+    with _deployment(url, folder, prefix) as deployment:
+        deployment.sweep()
+
+
+@click.command()
+@_on_store
+def contract(url: str, folder: Path | None, prefix: str) -> None:
+    """Take away what only the older schema had: columns, indexes, collections. The last step, after `sweep`.
+
+    \b
+    manystore migrate contract postgresql://localhost/shop
+    """
+    with _deployment(url, folder, prefix) as deployment:
+        deployment.contract()
+
+
+@click.command()
+@_on_store
+@click.option("--to", required=True, metavar="NAME", help="The migration to go back to, by name or number.")
+@_PATIENCE
+def down(url: str, folder: Path | None, prefix: str, to: str, patience: float) -> None:
+    """Lead the store of URL back to an earlier migration.
+
+    Before `finalize` the window is dropped, and what only newer programs stored goes. After it, a window the other way
+    is opened: it goes as `up` does.
+
+    \b
+    manystore migrate down sqlite:///shop.db --to 0006
+    """
+    with _deployment(url, folder, prefix, patience) as deployment:
+        deployment.down(to)
+
+
+@click.command()
+@_on_store
+def status(url: str, folder: Path | None, prefix: str) -> None:
+    """Say where the store of URL stands, who writes there, and what to call next. Changes nothing.
+
+    \b
+    manystore migrate status redis://localhost
+    """
+    with _deployment(url, folder, prefix) as deployment:
+        for line in _words(deployment.status()):
+            click.echo(line)
+
+
+def _words(status: Status) -> Iterator[str]:
+    if status.phase == "stable":
+        yield f"at {status.at or 'nothing'}, no window open"
+    else:
+        yield f"window {status.phase}: from {status.at or 'nothing'} to {status.target or 'nothing'}"
+    yield f"to come: {status.ahead} migrations" if status.ahead else "this history has no more"
+    for name, state in sorted(status.states.items()):
+        yield f"  {name}: {state}"
+    for program in status.older:
+        yield f"  writes{'' if status.phase == 'stable' else ' with the older schema'}: {program.label}"
+    for program in status.newer:
+        yield f"  writes with the newer schema: {program.label}"
+    yield f"next: manystore migrate {status.due}" if status.due else "nothing to do"
+
+
+VERBS = (up, plan, finalize, sweep, contract, down, status)

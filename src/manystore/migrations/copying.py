@@ -1,0 +1,128 @@
+"""Copying: the collections that a window makes anew, record by record, put into a store while nobody may change theirs.
+
+Knows rewriting, passages and records; must not know phases' order (transit.py). What is made anew is kept beside what
+is there under a name of its own, `Collection.stored`: programs of the base read theirs until the raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+
+import msgspec
+
+from ..errors import Duplicate, MissingReference
+from ..schema.catalog import Catalog, IndexState, state_key
+from ..schema.schema import Collection, Reference, Schema
+from ..store.protocol import Store
+from .lens import Record
+from .operation import refuse
+from .passage import Passage
+from .records import Records
+from .rewriting import Rewriting
+
+Told = Callable[[str], None]
+
+
+class Copying:
+    """The copies of one passage on one store."""
+
+    def __init__(self, store: Store, passage: Passage, told: Told) -> None:
+        self._store = store
+        self._passage = passage
+        self._told = told
+        self.rewriting = Rewriting(passage.window)
+
+    @cached_property
+    def copies(self) -> dict[str, Collection]:
+        """Give what is made anew, by its name in the head, as it is kept beside what is there."""
+        head = self._passage.head
+        names = {name: head.collection(name).stored for name in self.rewriting.copied}
+
+        def led(reference: Reference) -> Reference:
+            return msgspec.structs.replace(reference, target=names.get(reference.target, reference.target))
+
+        return {
+            name: msgspec.structs.replace(
+                head.collection(name),
+                name=stored,
+                generation=1,
+                references=tuple(map(led, head.collection(name).references)),
+            )
+            for name, stored in names.items()
+        }
+
+    def look(self, catalog: Catalog) -> None:
+        """Refuse, before anything is changed, what the records do not allow: while everybody goes on.
+
+        The copies are made and not kept.
+        """
+        read = Records(self._store, catalog).read
+        self.rewriting.preconditions(read)
+        if self.copies:
+            self._told(f"look whether {', '.join(self.copies)} can be made anew")
+            self.rewriting.rehearse(read)
+
+    def closed(self, open_: Catalog) -> Catalog:
+        """Give the catalog under which the copies are made."""
+        kept = {c.name: c for c in self._passage.between.collections}
+        kept |= {copy.name: copy for copy in self.copies.values()}
+        states: dict[str, IndexState] = dict.fromkeys(self.round, "absent")
+        return open_.changed(
+            phase="closed",
+            closed=self.rewriting.closed,
+            stored=Schema(tuple(kept[name] for name in sorted(kept))),
+            indexes={**open_.indexes, **states},
+        )
+
+    @cached_property
+    def round(self) -> tuple[str, ...]:
+        """Name the references of copies that may lead to a record which comes later: looked at when all are there."""
+        order = list(self.copies)
+        names = {copy.name: name for name, copy in self.copies.items()}
+        return tuple(
+            state_key(copy.name, f"{reference.field}.reference")
+            for place, copy in enumerate(self.copies.values())
+            for reference in copy.references
+            if reference.target in names and order.index(names[reference.target]) >= place
+        )
+
+    def looking(self, closed: Catalog) -> Catalog:
+        """Give the catalog under which the references that go round are looked at: all records are there."""
+        return closed.changed(indexes=closed.indexes | dict.fromkeys(self.round, "building"))
+
+    def clear(self, catalog: Catalog) -> None:
+        """Take away what an earlier try has copied. catalog: keeps the copies."""
+        for copy in reversed(self.copies.values()):
+            Records(self._store, catalog).clear(copy.name)
+
+    def copy(self, closed: Catalog) -> None:
+        """Make all copies. closed: in force; what it says of references that go round is for the caller to change."""
+        records = Records(self._store, closed)
+        made = self.rewriting.records(records.read)
+        counts = dict.fromkeys(self.copies, 0)
+        for name, group in groupby(made, key=itemgetter(0)):
+            counts[name] = self._put(records, name, (record for _, record in group))
+        for name, count in counts.items():
+            self._told(f"  {name}: {count:,} records made anew")
+
+    def _put(self, records: Records, name: str, made: Iterator[Record]) -> int:
+        copy, highest, count = self.copies[name], 0, 0
+
+        def watched() -> Iterator[Record]:
+            nonlocal highest
+            for record in made:
+                if copy.generated:
+                    highest = max(highest, record[copy.key[0]])
+                yield record
+
+        try:
+            for number in records.put(copy, watched()):
+                count += number
+        except (Duplicate, MissingReference) as reason:
+            refuse(f"{name}: cannot be made anew: {reason}")
+        if highest:
+            records.pass_over(name, highest)
+        return count

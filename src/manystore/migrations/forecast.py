@@ -1,0 +1,103 @@
+"""Forecast: what carrying out a window would do on a store, in sentences. Nothing is changed by any of it.
+
+Knows passages and asks the store to explain its operations; must not know when a phase is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..schema.catalog import Catalog
+from ..schema.operation import Build, Contract, Explain, Operation, Prepare, Sweep, Words
+from ..schema.schema import Schema
+from ..store.protocol import Store
+from .passage import Passage
+from .route import Leg
+from .transit import building
+
+
+def outline(leg: Leg) -> Iterator[str]:
+    """Say what a window does and how it goes beside running programs, on whatever store."""
+    window = leg.window
+    yield f"{leg.base or 'nothing'} to {leg.head or 'nothing'}: {window.manner.text}"
+    for step, manner in zip(window.steps, window.manners, strict=True):
+        lost = step.operation.lost(step.before)
+        yield f"  {step.operation.title()}  [{manner.text}{f'; destructive: loses {lost}' if lost else ''}]"
+
+
+class Forecast:
+    """What is still to come of one passage on one store. catalog: in force, stable or with this window open."""
+
+    def __init__(self, store: Store, passage: Passage, catalog: Catalog, target: str) -> None:
+        self._store = store
+        self._passage = passage
+        self._now = catalog
+        opened = passage.opened(catalog, target) if catalog.phase == "stable" else catalog
+        self._opened = opened
+
+    def lines(self) -> Iterator[str]:
+        """Say it, phase by phase."""
+        phase = self._now.phase
+        if phase == "stable":
+            yield from self._said("open", self._explained(Prepare(self._opened, self._passage.above)))
+        if phase in ("stable", "open"):
+            yield from self._built()
+            yield from self._unready()
+        if phase in ("stable", "open", "closed"):
+            yield from self._copied()
+            yield "  raise: one write of the catalog; older programs are refused from then on, and there is no way back"
+        if phase in ("stable", "open", "closed", "raised"):
+            yield from self._swept()
+        yield from self._contracted()
+
+    def _built(self) -> Iterator[str]:
+        for collection in self._opened.kept.collections:
+            if parts := building(self._opened, collection):
+                words = self._explained(Build(self._now.epoch, collection.name))
+                yield from self._said(f"build {', '.join(parts)} of {collection.name}", words)
+
+    def _unready(self) -> Iterator[str]:
+        for name, crossing in self._passage.crossings.items():
+            if crossing.unready and name not in self._passage.closed:
+                parts = ", ".join(part for part, _ in crossing.unready)
+                yield (
+                    f"  until {name} is swept, filters that only {parts} can serve are refused (IndexNotReady), "
+                    "or read all with scan=True"
+                )
+
+    def _copied(self) -> Iterator[str]:
+        for name, reason in self._passage.closed.items():
+            yield f"  make all records of {name} anew: {reason}  [closed for writes meanwhile]"
+
+    def _swept(self) -> Iterator[str]:
+        for collection in self._passage.head.collections:
+            lift = self._passage.lift(collection.name)
+            if lift is not None:
+                words = self._explained(Sweep(self._now.epoch, collection.name, lift))
+                yield from self._said(f"sweep {collection.name}, while programs go on", words)
+
+    def _contracted(self) -> Iterator[str]:
+        swept = self._passage.swept(self._opened)
+        words = self._explained(Contract(self._now.epoch, self._passage.settled(swept)))
+        gone = tuple(f"take away {part}" for part in sorted(_parts(self._passage.between) - _parts(self._passage.head)))
+        yield from self._said("contract", Words((*gone, *words.statements), words.blocking))
+
+    def _explained(self, operation: Prepare | Build | Sweep | Contract) -> Words:
+        explain: Operation = Explain(operation)
+        words = self._store.alter(explain)
+        return words if isinstance(words, Words) else Words(())
+
+    def _said(self, what: str, words: Words) -> Iterator[str]:
+        yield f"  {what}{'  [blocking: others wait meanwhile]' if words.blocking else ''}"
+        for statement in words.statements:
+            yield f"    {' '.join(statement.split())}"
+
+
+def _parts(schema: Schema) -> set[str]:
+    """Name all that a schema has beside fields."""
+    found = {f"collection {c.stored}" for c in schema.collections}
+    for c in schema.collections:
+        found |= {f"index {c.stored}.{i.name}{'' if i.generation == 1 else f'@{i.generation}'}" for i in c.indexes}
+        found |= {f"unique {c.stored}.{u.name}{'' if u.generation == 1 else f'@{u.generation}'}" for u in c.uniques}
+        found |= {f"reference {c.stored}.{c.field(r.field).column}" for r in c.references}
+    return found

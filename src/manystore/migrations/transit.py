@@ -1,0 +1,164 @@
+"""Transit: one window as it is carried through on a store: each phase by its operations, and the catalog after it.
+
+Knows passages and the store; must not know histories, nor when a phase is due (deployment.py). Every step can be cut
+off and given again: the catalog says where one is, and what a step finds done it leaves alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ..errors import Corrupted
+from ..schema.catalog import Catalog
+from ..schema.operation import Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
+from ..schema.schema import Collection, Schema
+from ..store.protocol import Store, Wait
+from .copying import Copying
+from .operation import refuse
+from .passage import Lift, Passage
+from .seeding import Seeding
+
+Told = Callable[[str], None]
+_EACH = 20_000  # records between two reports of how far one is
+
+
+class Transit:
+    """A passage on one store. told is given each sentence for the user."""
+
+    def __init__(self, store: Store, passage: Passage, wait: Wait, told: Told) -> None:
+        self._store = store
+        self._passage = passage
+        self._told = told
+        self._copying = Copying(store, passage, told)
+        self._seeding = Seeding(store, passage, wait)
+
+    def open(self, stable: Catalog, base: str, target: str) -> Catalog:
+        """Make what both shapes need and let programs of both run. base, target: the migrations at both ends."""
+        for name, crossing in self._passage.crossings.items():
+            if self._passage.lift(name) is not None and crossing.declared.version == crossing.base.version:
+                refuse(
+                    f"{name}: its records change shape, so its version must change: `manystore migrate check` says how"
+                )
+        self._copying.look(stable)
+        opened = self._passage.opened(stable, target)
+        opened = msgspec.structs.replace(opened, migration=base, indexes=opened.indexes | self._seeding.states)
+        self._store.alter(Prepare(opened, self._passage.above))
+        return self._put(stable, opened)
+
+    def build(self, opened: Catalog) -> Catalog:
+        """Give existing records what they lack of what is kept up since the window is open, and put the seeds."""
+        if opened.phase != "open" or "building" not in opened.indexes.values():
+            return opened
+        self._seeding.put(opened)
+        self._build(opened)
+        return self._put(opened, self._passage.readied(opened))
+
+    def _build(self, catalog: Catalog) -> None:
+        for collection in catalog.kept.collections:
+            if parts := building(catalog, collection):
+                build = partial(Build, catalog.epoch, collection.name)
+                self._all(f"build {', '.join(parts)} of {collection.name}", build)
+
+    def raise_(self, built: Catalog) -> Catalog:
+        """Let programs of the head alone write: the point of no return. What is made anew is made before."""
+        if self._copying.copies:
+            built = self._copied(built)
+        return self._put(built, self._passage.raised(built))
+
+    def _copied(self, catalog: Catalog) -> Catalog:
+        copying = self._copying
+        if catalog.phase == "closed":
+            copying.clear(catalog)
+            closed = self._put(catalog, copying.closed(catalog))
+        else:
+            copying.look(catalog)
+            closed = copying.closed(catalog)
+            self._store.alter(Prepare(closed))
+            closed = self._put(catalog, closed)
+        self._told(f"{', '.join(closed.closed)}: no writes until all records are made anew")
+        copying.copy(closed)
+        if copying.round:
+            closed = self._put(closed, copying.looking(closed))
+            self._build(closed)
+        return closed
+
+    def sweep(self, raised: Catalog) -> Catalog:
+        """Bring all records into the head's shape, until a whole pass finds none that is not."""
+        lifts = {c.name: self._passage.lift(c.name) for c in self._passage.head.collections}
+        for name, lift in lifts.items():
+            if lift is not None:
+                self._swept(raised, name, lift)
+        after = self._passage.swept(raised)
+        self._store.alter(Prepare(after))
+        return self._put(raised, after)
+
+    def _swept(self, raised: Catalog, name: str, lift: Lift) -> None:
+        while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift)):
+            continue
+
+    def contract(self, swept: Catalog) -> Catalog:
+        """Take away what only the base had."""
+        self._clear(swept, self._passage.between)
+        settled = self._passage.settled(swept)
+        self._store.alter(Contract(swept.epoch, settled))
+        return settled
+
+    def drop(self, open_: Catalog) -> Catalog:
+        """Go back to the base: from now on programs of the head can write no more."""
+        if open_.phase == "closed":
+            self._copying.clear(open_)
+        base, older = self._passage.base, open_.kept
+        dropped = open_.changed(phase="open", head=base, stored=None, older=older, absent={}, closed=(), indexes={})
+        return self._put(open_, dropped)
+
+    def take_away(self, dropped: Catalog) -> Catalog:
+        """Take away what only the head had, once the window is dropped."""
+        for crossing in self._passage.crossings.values():
+            if crossing.pin.lenses:
+                self._swept(dropped, crossing.base.name, lambda columns, complement: {})
+        self._clear(dropped, dropped.older or dropped.base)
+        stable = self._passage.dropped(dropped)
+        self._store.alter(Contract(dropped.epoch, stable))
+        return stable
+
+    def _clear(self, catalog: Catalog, older: Schema) -> None:
+        self._all("clear what was kept before", partial(Clear, catalog.epoch, older))
+
+    def _put(self, before: Catalog, after: Catalog) -> Catalog:
+        self._store.alter(ReplaceCatalog(before.epoch, after))
+        return after
+
+    def _all(self, what: str, operation: Callable[[Any], Operation]) -> int:
+        """Carry out all pages of an operation; give how many records it dealt with."""
+        done, after, told = 0, None, 0
+        while True:
+            progress = self._store.alter(operation(after))
+            if not isinstance(progress, Progress):
+                raise Corrupted(f"{what}: the store does not say how far it is")
+            done, after = done + progress.done, progress.after
+            if done - told >= _EACH:
+                told = done
+                self._told(f"  {what}: {done:,} records so far")
+            if after is None:
+                if done:
+                    self._told(f"  {what}: {done:,} records")
+                return done
+
+
+def is_dropped(catalog: Catalog) -> bool:
+    """Tell whether a window was dropped, and what only the head had is still to be taken away."""
+    return catalog.phase == "open" and catalog.older is not None
+
+
+def building(catalog: Catalog, collection: Collection) -> tuple[str, ...]:
+    """Name the parts of a kept collection that are being built."""
+    parts: Iterable[tuple[str, int]] = (
+        *((index.name, index.generation) for index in collection.indexes),
+        *((unique.name, unique.generation) for unique in collection.uniques),
+        *((f"{reference.field}.reference", 1) for reference in collection.references),
+    )
+    return tuple(part for part, generation in parts if catalog.state(collection.name, part, generation) == "building")

@@ -1,0 +1,63 @@
+"""`manystore migrate up` as a process that is killed at random points, and run again until it gets to its end."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from manystore.testing import provision
+
+from .deployed import FOLDER, Site, expected, fill, new_riders
+
+NUMBER = 1_500
+KILLS = 12
+STORES = ["sqlite", *(pytest.param(kind, marks=pytest.mark.server) for kind in ("redis", "postgresql", "mariadb"))]
+
+
+@pytest.fixture(params=STORES)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """A fresh place on a store that other processes share."""
+    with provision.place(f"{request.param}:", tmp_path) as place:
+        made = Site(place.url, place.prefix)
+        yield made
+        made.store.close()
+
+
+def begin(site: Site, *arguments: str) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "manystore.cli.main", "migrate", *arguments, site.url, "--folder", str(FOLDER)]
+    line += ["--prefix", site.prefix] if site.prefix else []
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_anywhere_and_run_again(site: Site, seed: int) -> None:
+    chance = random.Random(seed)
+    fill(site, NUMBER)
+    killed = 0
+    while killed < KILLS:
+        process = begin(site, "up", "--patience=0")
+        try:
+            # A Python takes some tenths of a second to get to work, and then its work takes about as long.
+            _, said = process.communicate(timeout=chance.uniform(0.3, 1.2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            killed += 1
+            continue
+        assert process.returncode == 0, said
+        break
+    process = begin(site, "up", "--patience=0")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert killed
+    assert site.catalog.phase == "stable"
+    assert new_riders(site) == expected(NUMBER)
+    site.deployment().down("0001")
+    site.deployment().up()
+    assert new_riders(site) == expected(NUMBER)
