@@ -95,12 +95,16 @@ class Adopt(msgspec.Struct, frozen=True):
 
 
 class Adopted(msgspec.Struct, frozen=True):
-    """steps: what was done, or will be; notes: what is left alone or lost; differences: why nothing is done."""
+    """steps: what was done, or will be; notes: what is left alone or lost; differences: why nothing is done.
+
+    is_ours: nothing was to be done, since manystore has the database already.
+    """
 
     steps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     records: int = 0
+    is_ours: bool = False
 
 
 _TAKEN: dict[Kind, tuple[FoundKind, ...]] = {

@@ -66,7 +66,8 @@ class Adoption:
         takeover = self._takeover
         if self._is_ours():
             left = 0 if self._operation.is_dry else takeover.clear([t.name for t in self._tables.values()])
-            return Adopted(("removed what was left of an adoption that was cut off",) if left else ())
+            steps = ("removed the old tables, which an adoption that was cut off had left",) if left else ()
+            return Adopted(steps, is_ours=True)
         takeover.begin_look()
         try:
             found = survey(takeover.connection.execute, self._dialect)
