@@ -13,6 +13,7 @@ from manystore.migrations.rewriting import Rewriting
 from manystore.schema.schema import Collection, Schema
 
 SECRET = b"a secret of the database"
+NOTHING: dict[str, Any] = {"bool": False, "int": 0, "str": ""}  # by kind, for fields that may not be None
 
 
 class Walked(Protocol):
@@ -30,7 +31,7 @@ class Walked(Protocol):
         """Give all records of a collection, in the order of their keys."""
 
     def insert(self, collection: str, *records: Record) -> None:
-        """Put new records there, with their keys; a field that one lacks is None, or False where it may not be None."""
+        """Put new records there, with their keys; a field that one lacks is None, or nothing of its kind."""
 
 
 class PlainStore:
@@ -66,9 +67,9 @@ class PlainStore:
         there = self.schema.collection(collection)
         for record in records:
             assert set(record) <= set(there.positions)
-            whole = {f.name: record.get(f.name, None if f.optional else False) for f in there.fields}
+            whole = {f.name: record.get(f.name, None if f.optional else NOTHING.get(f.kind)) for f in there.fields}
             self.held[collection].append(whole)
-        self.check()
+        self._check(there)
 
     def carry(self, window: Window) -> None:
         """Carry a window out at once: what is rewritten, then what lenses lead over, then what is seeded."""
@@ -91,21 +92,24 @@ class PlainStore:
     def check(self) -> None:
         """Look that each record is what the schema says, and that keys, uniques and references hold."""
         for there in self.schema.collections:
-            rows = self.held[there.name]
-            for row in rows:
-                assert list(row) == [f.name for f in there.fields], (there.name, row)
-                assert not [why for f in there.fields if (why := refusal(f, row[f.name]))], (there.name, row)
-            _once(there.name, "key", [tuple(row[name] for name in there.key) for row in rows])
-            for unique in there.uniques:
-                claims = [row for row in rows if unique.among == "all" or there.live is None or not row[there.live]]
-                values = [tuple(row[name] for name in unique.fields) for row in claims]
-                _once(there.name, unique.name, [value for value in values if None not in value])
-            for reference in there.references:
-                target = self.schema.collection(reference.target)
-                keys = {row[target.key[0]] for row in self.held[target.name]}
-                led = {row[reference.field] for row in rows} - {None}
-                if not led <= keys:
-                    raise MigrationRefused(f"{there.name}.{reference.field} leads nowhere: {led - keys}")
+            self._check(there)
+
+    def _check(self, there: Collection) -> None:
+        rows = self.held[there.name]
+        for row in rows:
+            assert list(row) == [f.name for f in there.fields], (there.name, row)
+            assert not [why for f in there.fields if (why := refusal(f, row[f.name]))], (there.name, row)
+        _once(there.name, "key", [tuple(row[name] for name in there.key) for row in rows])
+        for unique in there.uniques:
+            claims = [row for row in rows if unique.among == "all" or there.live is None or not row[there.live]]
+            values = [tuple(row[name] for name in unique.fields) for row in claims]
+            _once(there.name, unique.name, [value for value in values if None not in value])
+        for reference in there.references:
+            target = self.schema.collection(reference.target)
+            keys = {row[target.key[0]] for row in self.held[target.name]}
+            led = {row[reference.field] for row in rows} - {None}
+            if not led <= keys:
+                raise MigrationRefused(f"{there.name}.{reference.field} leads nowhere: {led - keys}")
 
 
 def unnumbered(schema: Schema) -> dict[str, Any]:

@@ -272,6 +272,17 @@ def test_what_is_looked_up_may_not_change_in_the_same_window() -> None:
                   "thing", "kind_id") == [2, 1, None, None]  # fmt: skip
 
 
+def test_what_was_rewritten_may_change_and_be_looked_up() -> None:
+    """New programs cannot have written it: what is rewritten has no pin."""
+    made = store(
+        BY_ID,
+        ChangeType("thing", text("kind_id"), otherwise=None),
+        Translate("note", "thing_id", text("kind_id"), "thing", "id", "kind_id", None, keeps=True),
+    )
+    assert column(made, "note", "kind_id") == [None, None]
+    assert column(made, "thing", "kind_id") == ["2", "1", None, None]
+
+
 def test_those_that_refer_to_each_other_come_by_name() -> None:
     there = Schema((collection("a", number("b")), collection("b", number("a"))))
     circle = (AddReference("a", Reference("b", "b")), AddReference("b", Reference("a", "a")))

@@ -103,12 +103,8 @@ class ModelCodec:
         raise Corrupted(f"{self.model.name}: a stored record cannot be read: {reason}") from None
 
     def wrong_version(self, found: object) -> NoReturn:
-        """Refuse a record of another shape than this program's."""
-        if isinstance(found, int) and found > self.model.version:
-            raise ProgramTooOld(
-                f"{self.model.name}: a record has version {found}; this program knows {self.model.version}"
-            )
-        raise Corrupted(f"{self.model.name}: a record has version {found!r}; {self.model.version} was expected")
+        """Refuse a record of a newer shape than this program's."""
+        raise ProgramTooOld(f"{self.model.name}: a record has version {found}; this program knows {self.model.version}")
 
 
 def _dump(spec: FieldSpec, forms: Mapping[Kind, Form]) -> Callable[[Any], Any] | None:
@@ -274,7 +270,8 @@ def _make_load(codec: ModelCodec) -> Callable[[Sequence[Any]], Any]:
         for i, spec in enumerate(fields):
             if codec.loads[i]:
                 body.append(f"    o.{spec.name} = {_loaded(codec, names, i, f'o.{spec.name}')}")
-    body += [f"    if version != {codec.model.version}: wrong(version)", "    return o"]
+    # A lower one is of the same shape: a migration raised the version and rewrote nothing.
+    body += [f"    if version > {codec.model.version}: wrong(version)", "    return o"]
     return _compiled("load", body, names)
 
 
@@ -307,18 +304,20 @@ def _make_decode(codec: ModelCodec) -> Callable[[bytes], Any]:
     """Decode into a Struct with the stored names, then move its values over: 4 µs against 6 through a dict."""
     fields = codec.model.fields
     rename = {f"f{i}": spec.column for i, spec in enumerate(fields)} | {"r": REVISION, "n": "_version"}
-    members: list[tuple[str, Any]] = [("r", str), ("n", int)]
+    members: list[Any] = [("r", str), ("n", int)]
     native = {"datetime": datetime, "bytes": bytes, "float": float}
     for i, spec in enumerate(fields):
         kind = Any if spec.type.enum is not None else native.get(spec.type.kind, Any)
-        members.append((f"f{i}", kind | None if spec.optional and kind is not Any else kind))
-    twin = msgspec.defstruct("Twin", members, rename=rename, gc=False)
+        # A record that was made before a field came lacks it, where that may be None.
+        default = (None,) if spec.optional else ()
+        members.append((f"f{i}", kind | None if spec.optional and kind is not Any else kind, *default))
+    twin = msgspec.defstruct("Twin", members, rename=rename, gc=False, kw_only=True)
     names: dict[str, Any] = {"new": codec.model.cls.__new__, "cls": codec.model.cls, "wrong": codec.wrong_version}
     frozen = getattr(codec.model.cls, "__dataclass_params__").frozen  # noqa: B009
     names |= {"put": object.__setattr__, "read": msgspec.json.Decoder(twin).decode}
     names |= {"Unreadable": msgspec.MsgspecError, "unreadable": codec.unreadable}
     body = ["def made(data):", "    try: t = read(data)", "    except Unreadable as reason: unreadable(reason)"]
-    body += [f"    if t.n != {codec.model.version}: wrong(t.n)", "    o = new(cls)"]
+    body += [f"    if t.n > {codec.model.version}: wrong(t.n)", "    o = new(cls)"]
     for i, spec in enumerate(fields):
         as_is = spec.type.enum is None and spec.type.kind in native
         value = f"t.f{i}" if as_is else _loaded(codec, names, i, f"t.f{i}")

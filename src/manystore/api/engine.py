@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, TooLarge, Unavailable
+from ..errors import AlreadyCommitted, Closed, Duplicate, EpochChanged, IndexNotReady, Pinned, TooLarge, Unavailable
 from ..model.model import model_of
 from ..model.types import dump_datetime
 from ..query.plan import CATALOG, Plan
@@ -96,7 +96,26 @@ class Engine:
 
     def plan(self, mapper: Mapper, key: Any, query: Callable[[], Query]) -> Plan:
         """Give the kept plan of a query's shape under the catalog in force."""
-        return mapper.plans.get(key) or mapper.plan_for(key, query, self.catalog)
+        kept = mapper.plans.get(key)
+        if kept is not None:
+            return kept
+        try:
+            return mapper.plan_for(key, query, self.catalog)
+        except IndexNotReady:
+            if not self._is_overtaken():
+                raise
+            return mapper.plan_for(key, query, self.catalog)
+
+    def _is_overtaken(self) -> bool:
+        """Load the catalog anew if another is in force: what was refused by the old one alone may be right by now.
+
+        Nothing else tells a program that asks for nothing that the store is asked for.
+        """
+        found = self._stored.read(CATALOG, (), epoch="").rows
+        if not found or found[0].epoch == self.epoch:
+            return False
+        self.refresh()
+        return True
 
     def read(
         self,
@@ -149,6 +168,9 @@ class Engine:
                 if self.on_call is None:
                     return self.store.write(changes, epoch=self.epoch)
                 return self._watched_write(changes, operation)
+            except Pinned:
+                if not self._is_overtaken():
+                    raise
             except EpochChanged:
                 self.refresh()  # nothing was written, and the changes hold no plan
                 if self.catalog.closed:

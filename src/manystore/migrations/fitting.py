@@ -64,7 +64,8 @@ class Fitting:
     @cached_property
     def is_needed(self) -> bool:
         """Tell whether programs of the head cannot do without: the shapes differ, or records are to be lifted."""
-        return self.is_raised or bool(self._pin.lenses) or self.head.fields != self.kept.fields[:-1]
+        is_other = self.head.version != self.kept.version or self.head.fields != self.kept.fields[:-1]
+        return self.is_raised or bool(self._pin.lenses) or is_other
 
     @cached_property
     def words(self) -> dict[str, str]:
@@ -120,7 +121,8 @@ class Fitting:
         columns, complement = self._pin.put(
             record, None if stored is None else stored.columns, None if stored is None else stored.complement
         )
-        return self.kept_form.values({**columns, EXTRAS.column: complement or None})
+        # What the pin leaves as it is may be a column that the record lacks, and from now on has.
+        return self.kept_form.values({**self.absent, **columns, EXTRAS.column: complement or None})
 
 
 class StoredCodec:

@@ -165,6 +165,7 @@ class Trace:
                 yield {name: made[name] for name in after.positions}
 
         line.shape, line.start, line.seeded = after, run, []
+        line.origin, line.way = after, []
         line.sources |= wanted.sources
         line.reason = line.reason or operation.title()
 

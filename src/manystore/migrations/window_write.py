@@ -16,6 +16,7 @@ from .fitted_plan import lookup
 from .fitting import Fitting, Stored
 from .lens import Record, same
 
+_NEVER = -1  # a revision that no record has
 Place: TypeAlias = tuple[str, Values]  # a record: the head's name of its collection, and its key
 
 
@@ -29,6 +30,7 @@ class WindowWrite:
         self._epoch = epoch
         self._stored: dict[Place, Stored | None] = {}
         self._lenient: set[tuple[str, Any]] = set()  # changes of any revision, by the words of an error
+        self._appearing: set[tuple[str, Any]] = set()  # those of records that were not there
         self._made: dict[int, Any] = {}
         self._is_refused = False  # a change seen so far is one that the store will refuse
         self.trips = 0
@@ -48,6 +50,8 @@ class WindowWrite:
 
     def is_own(self, error: Exception) -> bool:
         """Tell whether a refusal may come of what was read in here, rather than of what the caller expects."""
+        if isinstance(error, Conflict) and (error.model, error.key) in self._appearing:
+            return True
         return isinstance(error, (Conflict, NotFound)) and (error.model, error.key) in self._lenient
 
     # -- reading --
@@ -102,7 +106,7 @@ class WindowWrite:
             self._judge(change, fitting, key, stored)
         require = self._require(change, fitting)
         if isinstance(change, Delete):
-            expected = change.expected if stored is None else self._expected(change, fitting, stored)
+            expected = self._expected(change, fitting, stored) if self._is_read(change, fitting) else change.expected
             return Delete(fitting.kept, key, expected, require)
         if isinstance(change, Replace):
             values = fitting.put(fitting.head_form.record(change.values), stored)
@@ -117,22 +121,28 @@ class WindowWrite:
             raise NotFound(fitting.head.model, _shown(key))
 
     def _patch(self, place: int, change: Patch, fitting: Fitting, stored: Stored | None) -> Change:
-        if stored is None:
-            return Patch(fitting.kept, change.key, change.revision, expected=change.expected)
         expected = self._expected(change, fitting, stored)
+        if stored is None:
+            return Patch(fitting.kept, change.key, change.revision, expected=expected)
         try:
             record = self._patched(change, fitting, dict(fitting.lifted(stored)))
         except OutOfBounds:
-            if self._is_refused:
-                return Patch(fitting.kept, change.key, change.revision, expected=change.expected)
-            raise
+            if not self._is_refused:
+                raise
+            # What comes first is refused, or else has changed by now: then the step is tried again.
+            self._appearing.add((fitting.kept.model, _shown(change.key)))
+            return Patch(fitting.kept, change.key, change.revision, expected=_NEVER)
         if change.codec is not None:
             self._made[place] = fitting.made(change.codec, record, change.revision)
         return Replace(fitting.kept, fitting.put(record, stored), change.revision, expected)
 
-    def _expected(self, change: Delete | Patch, fitting: Fitting, stored: Stored) -> int:
+    def _expected(self, change: Delete | Patch, fitting: Fitting, stored: Stored | None) -> int:
         if change.expected is not None:
             return change.expected
+        if stored is None:
+            # If it has come since, that is a Conflict, and the step is tried again. If not, NotFound is the caller's.
+            self._appearing.add((fitting.kept.model, _shown(change.key)))
+            return _NEVER
         self._lenient.add((fitting.kept.model, _shown(change.key)))
         return stored.revision
 

@@ -1,6 +1,6 @@
 """Where Nova's classes said something else than its tables, the classes are followed; fields come in their order."""
 
-from manystore.migrations import Arrange, ChangeModel, ChangeNullability, ChangeType, DropField, Field, Migration
+from manystore.migrations import STOP, Arrange, ChangeModel, ChangeNullability, ChangeType, DropField, Field, Migration
 
 migration = Migration(
     "0058_as_the_classes_say",
@@ -26,7 +26,7 @@ migration = Migration(
         ChangeNullability("virtual_storage_arrays", "instance_type_id", optional=True),
         ChangeNullability("virtual_storage_arrays", "vc_count", optional=True),
         ChangeNullability("virtual_storage_arrays", "vol_count", optional=True),
-        ChangeType("volumes", Field("snapshot_id", "snapshot_id", kind="str", optional=True, length=255)),
+        ChangeType("volumes", Field("snapshot_id", "snapshot_id", kind="str", optional=True, length=255), back=STOP),
         Arrange(
             "fixed_ips",
             "fields",

@@ -10,13 +10,13 @@ from ...errors import Unavailable
 from ...schema.encoding import NONE
 from ...schema.operation import Build, Progress
 from .bulk import Bulk, Piece
-from .protocol import Key, version_of
-from .shape import Keeper, decoded
+from .protocol import Key, head_of, version_of
+from .shape import decoded
 
 
 def build(bulk: Bulk, operation: Build) -> Progress:
     """Build for one page of records."""
-    keeper, name = Keeper(bulk.catalog, ("building",)), operation.collection
+    keeper, name = bulk.building, operation.collection
     upkeep, older = keeper.upkeep(name), keeper.older(name)
     if upkeep.is_idle and (older is None or older.is_idle):
         return Progress(0)
@@ -25,12 +25,12 @@ def build(bulk: Bulk, operation: Build) -> Progress:
     def piece(key: Key, data: bytes) -> Piece | None:
         own, name = keeper.upkeep(operation.collection, version_of(data)), key[1]
         texts = own.texts(own.watched(decoded(data, own.model)), name)
-        claims = {(claim.space, held): claim for claim in own.claims if (held := claim.name(texts)) is not None}
+        claims = own.held(texts)
         names = own.places(texts)
         if not names and not claims:
             return None
         targets = {(p.targets, texts[p.place]): p for p in own.pointers if texts[p.place] != NONE}
-        return Piece(key, data, [(*entry, b"") for entry in names], [], claims, targets)
+        return Piece(key, data, head_of(data), [(*entry, b"") for entry in names], [], claims, targets)
 
     _, left = bulk.carry_out(records, piece, upkeep.collection)
     if left:

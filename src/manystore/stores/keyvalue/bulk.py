@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import msgspec
@@ -20,13 +21,14 @@ from ...store.protocol import Wait
 from ...store.url import LIMITS, StoreURL
 from .entries import Claim, Pointer
 from .layout import just_after
-from .protocol import Absent, Check, Exists, Key, KeyValue, Put, Same, Span, head_of, token_of
-from .shape import decoded
+from .protocol import Absent, Check, Exists, Key, KeyValue, Put, Same, Span, token_of
+from .shape import Keeper, decoded
 from .step import CHANGED
 
 _TRIES = 20
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.0005, 0.05
 _OVERHEAD = 100  # bytes of an operation beside its name and value, on the store that takes most
+NOTHING: Mapping[Key, Any] = MappingProxyType({})
 _SHOWN = 10  # keys in a refusal
 
 
@@ -43,13 +45,14 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Piece(msgspec.Struct, gc=False):
-    """What one record needs. data: as it was read, and must still begin; claims, targets: what must be free, or there.
+    """What one record needs. data: as it was read; head: what it must still begin with.
 
-    A claim that the record holds already is not put again.
+    claims: what must be free, and is put then, but for what the record holds already; targets: what must be there.
     """
 
     key: Key
     data: bytes
+    head: bytes
     puts: list[Put]
     deletes: list[Key]
     claims: Mapping[Key, Claim]
@@ -57,13 +60,15 @@ class Piece(msgspec.Struct, gc=False):
 
     def checks(self) -> list[Check]:
         """Give what must hold."""
-        checks: list[Check] = [Same(self.key, token_of(self.data), head_of(self.data))]
-        checks += [Absent(key) for key in self.claims]
-        checks += [Exists(key) for key in self.targets]
-        return checks
+        same = Same(self.key, token_of(self.data), self.head)
+        if not self.claims and not self.targets:
+            return [same]
+        return [same, *map(Absent, self.claims), *map(Exists, self.targets)]
 
     def all_puts(self) -> list[Put]:
         """Give what is put, the claims too."""
+        if not self.claims:
+            return self.puts
         holder = self.key[1].encode()
         return [*self.puts, *((*key, holder) for key in self.claims)]
 
@@ -77,6 +82,9 @@ class Bulk:
     def __init__(self, kv: KeyValue, catalog: Catalog, limits: Limits, wait: Wait) -> None:
         self.kv = kv
         self.catalog = catalog
+        self.keeper = Keeper(catalog)
+        self.building = Keeper(catalog, ("building",))
+        self.compiled: dict[str, Any] = {}  # of a sweep, by collection
         self._limits = limits
         self._wait = wait
 
@@ -104,6 +112,7 @@ class Bulk:
             pieces = [piece for key, data in todo.items() if (piece := make(key, data)) is not None]
             number = number or len(pieces)
             if not pieces:
+                todo = {}
                 break
             if attempt:
                 self._wait(random.uniform(0, min(_LONGEST_WAIT, _SHORTEST_WAIT * 2**attempt)))
@@ -191,16 +200,24 @@ class Bulk:
             data = now[piece.key]
             if data is None:
                 continue
-            if head_of(data) != head_of(piece.data) or not problems.judge(piece, now):
+            if not data.startswith(piece.head) or not problems.judge(piece, now):
                 todo[piece.key] = data
         return todo
 
 
 def _weighed(piece: Piece) -> tuple[int, int]:
     """Give how many operations a piece takes, and about how many bytes."""
-    number = 1 + 2 * len(piece.claims) + len(piece.targets) + len(piece.puts) + len(piece.deletes)
-    names = sum(len(name) for _, name in (*piece.deletes, *piece.claims, *piece.targets))
-    return number, _OVERHEAD * number + names + sum(len(name) + len(value) for _, name, value in piece.puts)
+    number = 1 + len(piece.puts) + len(piece.deletes)
+    if piece.claims or piece.targets:
+        number += 2 * len(piece.claims) + len(piece.targets)
+    size = _OVERHEAD * number
+    for _, name, value in piece.puts:
+        size += len(name) + len(value)
+    for _, name in piece.deletes:
+        size += len(name)
+    if piece.claims or piece.targets:
+        size += sum([len(name) for _, name in (*piece.claims, *piece.targets)])
+    return number, size
 
 
 class _Problems:
@@ -221,7 +238,7 @@ class _Problems:
             if now[key] is None:
                 field, target = pointer.reference.field, pointer.reference.target
                 reasons.append(f"{model}: {field} must lead to a record of {target}, but leads nowhere")
-        for reason in reasons:
+        for reason in dict.fromkeys(reasons):
             self._found.setdefault(reason, []).append(self._key(piece.data))
         return bool(reasons)
 

@@ -6,10 +6,8 @@ While a unique is building, a record need not hold what its values say: then the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...errors import Duplicate
-from .entries import Claim
+from .entries import Claim, Upkeep
 from .protocol import Absent, Key, Same, token_of, version_of
 from .shape import decoded
 from .step import Raced, Step, Touched
@@ -37,14 +35,7 @@ class _Claims:
 
     def judge(self) -> None:
         step, now = self._step, self._now
-        building: list[tuple[Touched, Key]] = []
-        for touched in self._moved:
-            for key, claim in _names(touched.old.claims, touched.before).items():
-                self._before[key] = touched.name
-                if claim.is_building:
-                    building.append((touched, key))
-        if building:
-            self._look_up(building)
+        self._remember()
         now.update(self._before)
         for touched in self._moved:
             if touched.old is not touched.upkeep:
@@ -57,6 +48,17 @@ class _Claims:
                 step.deletes.append(key)
             elif holder != self._before.get(key):
                 step.puts.append((*key, holder.encode()))
+
+    def _remember(self) -> None:
+        """See who holds what."""
+        building: list[tuple[Touched, Key]] = []
+        for touched in self._moved:
+            for key, claim in _held(touched.old, touched.before).items():
+                self._before[key] = touched.name
+                if claim.is_building:
+                    building.append((touched, key))
+        if building:
+            self._look_up(building)
 
     def _move(self, touched: Touched, claim: Claim) -> None:
         now = self._now
@@ -76,8 +78,8 @@ class _Claims:
 
     def _move_shape(self, touched: Touched) -> None:
         """Take the claims of the kept shape and give up those of the older one, but for what is the same in both."""
-        now, held = self._now, _names(touched.old.claims, touched.before)
-        wanted = _names(touched.upkeep.claims, touched.after)
+        now, held = self._now, _held(touched.old, touched.before)
+        wanted = _held(touched.upkeep, touched.after)
         for key, claim in wanted.items():
             if key in held and key in self._before:
                 continue
@@ -119,7 +121,7 @@ class _Claims:
             raise Raced
         raw = decoded(data, touched.upkeep.model)
         upkeep = self._step.keeper.upkeep(touched.upkeep.collection.name, version_of(data))
-        held = _names(upkeep.claims, upkeep.texts(upkeep.watched(raw), owner[1]))
+        held = upkeep.held(upkeep.texts(upkeep.watched(raw), owner[1]))
         if key not in held:
             raise Raced
         self._step.checks.append(Same(owner, token_of(data)))
@@ -133,8 +135,5 @@ class _Claims:
         step.checks.append(Absent(wanted))
 
 
-def _names(claims: Sequence[Claim], texts: Sequence[str] | None) -> dict[Key, Claim]:
-    """Give the names of a record's claims."""
-    if texts is None:
-        return {}
-    return {(claim.space, name): claim for claim in claims if (name := claim.name(texts)) is not None}
+def _held(upkeep: Upkeep, texts: list[str] | None) -> dict[Key, Claim]:
+    return {} if texts is None else upkeep.held(texts)

@@ -109,7 +109,8 @@ class Upkeep:
         self._columns = _Columns()
         parts = self._parts()
         self.spaces = tuple(space for space, _ in parts)
-        self.entries = self._make_entries(parts)
+        self.entries: Callable[[Texts], list[Put]] = self._make_entries(parts, ", b''")
+        self._names: Callable[[Texts], list[Key]] = self._make_entries(parts, "")
         self.claims = self._claims()
         self.pointers = [
             self._pointer(reference, schema.collection(reference.target).stored)
@@ -145,13 +146,13 @@ class Upkeep:
         return parts
 
     @staticmethod
-    def _make_entries(parts: Sequence[tuple[str, Sequence[int]]]) -> Callable[[Texts], list[Put]]:
+    def _make_entries(parts: Sequence[tuple[str, Sequence[int]]], value: str) -> Callable[[Texts], Any]:
         """Make entries(texts): those of a record, one an index, in the same order for every record."""
         names, entries = dict[str, Any](), list[str]()
         for number, (space, places) in enumerate(parts):
             names[f"s{number}"] = space
             text = "".join(f"{{t[{place}]}}" for place in (*places, 1, 0))
-            entries.append(f"(s{number}, f'{text}', b'')")
+            entries.append(f"(s{number}, f'{text}'{value})")
         return _compiled(f"def made(t): return [{', '.join(entries)}]", names)
 
     @staticmethod
@@ -198,11 +199,22 @@ class Upkeep:
         column = column_of(self.collection, reference.field)
         return Pointer(reference, column, self._place(reference.field), (self.collection.stored, target))
 
+    def held(self, texts: Texts) -> dict[Key, Claim]:
+        """Give the claims of a record."""
+        return {(claim.space, name): claim for claim in self.claims if (name := claim.name(texts)) is not None}
+
     def places(self, texts: Texts) -> list[Key]:
         """Give where the entries and references of a record are."""
-        entries = [(space, name) for space, name, _ in self.entries(texts)]
-        pointed = [(pointer, texts[pointer.place]) for pointer in self.pointers]
-        return entries + [(p.space, target + p.tail + texts[0]) for p, target in pointed if target != NONE]
+        found = self._names(texts)
+        if self.pointers:
+            name = texts[0]
+            found += [(p.space, texts[p.place] + p.tail + name) for p in self.pointers if texts[p.place] != NONE]
+        return found
+
+    @property
+    def is_risky(self) -> bool:
+        """Whether an entry may be too long."""
+        return self._check is not None
 
     @property
     def is_idle(self) -> bool:

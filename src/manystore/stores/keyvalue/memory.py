@@ -143,7 +143,9 @@ class Memory:
             elif type(check) is Same:
                 space, name = check.key
                 value = spaces[space].get(name) if space in spaces else None
-                if value is None or token_of(value) != check.token or not value.startswith(check.head):
+                if value is None or token_of(value) != check.token:
+                    return place
+                if check.head and not value.startswith(check.head):
                     return place
             elif not self._holds(check):
                 return place

@@ -177,7 +177,8 @@ class Keeper:
                 if schema is None or target.name not in schema:
                     continue
                 if schema.collection(target.name).stored == target.stored:
-                    for collection, reference in schema.referrers(target.name):
+                    known = [pair for pair in schema.referrers(target.name) if pair[0].name in self.schema]
+                    for collection, reference in known:  # what a collection that goes held is left over until Clear
                         tail = reference_tail(collection.stored, column_of(collection, reference.field))
                         made.setdefault(tail, collection.name)
         return made

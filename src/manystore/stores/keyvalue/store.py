@@ -50,6 +50,7 @@ class KeyValueStore:
         self._limits = limits or Limits()
         self._wait = wait
         self._kept: Keeper | None = None
+        self._working: Bulk | None = None
         self._is_closed = False
 
     def read(
@@ -107,10 +108,14 @@ class KeyValueStore:
         return None
 
     def _bulk(self, epoch: str) -> Bulk:
-        catalog = self._catalog()
-        if catalog is None or catalog.epoch != epoch:
-            raise EpochChanged(CHANGED)
-        return Bulk(self._kv, catalog, self._limits, self._wait)
+        """Give what works page by page; whatever it reads or commits under another catalog is refused."""
+        bulk = self._working
+        if bulk is None or bulk.catalog.epoch != epoch:
+            catalog = self._catalog()
+            if catalog is None or catalog.epoch != epoch:
+                raise EpochChanged(CHANGED)
+            bulk = self._working = Bulk(self._kv, catalog, self._limits, self._wait)
+        return bulk
 
     def close(self) -> None:
         """Let go of the key-value store."""

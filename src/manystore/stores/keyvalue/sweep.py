@@ -6,22 +6,38 @@ checked by its version, too. One that others change meanwhile has the kept shape
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
 from ...errors import MigrationRefused, ValueRefused
+from ...schema.encoding import NONE
 from ...schema.operation import Progress, Sweep
-from .bulk import Bulk, Piece
-from .entries import Raw, Upkeep
-from .protocol import Key, version_of
-from .shape import EXTRAS, HEAD, Keeper, decoded, encoded, left_behind
+from ...schema.schema import Collection, Index, Reference, Schema, Unique
+from .bulk import NOTHING, Bulk, Piece
+from .entries import Claim, Pointer, Raw, Upkeep
+from .layout import claims_space, entries_space, references_space
+from .protocol import Key, head_of
+from .shape import EXTRAS, Keeper, decoded, encoded, left_behind
+
+Part: TypeAlias = Index | Unique | Reference
+Make: TypeAlias = Callable[[Key, bytes], Piece | None]
+Lift: TypeAlias = Callable[[Raw, Raw | None], Raw]
 
 
 def sweep(bulk: Bulk, operation: Sweep) -> Progress:
     """Rewrite one page of records. done: how many of them had the older shape."""
-    keeper = Keeper(bulk.catalog)
-    kept, older = keeper.upkeep(operation.collection), keeper.older(operation.collection)
+    keeper, name, lift = bulk.keeper, operation.collection, operation.lift
+    kept, older = keeper.upkeep(name), keeper.older(name)
     if older is not None:
-        make = _Rewriting(operation, kept, older).piece
-    elif (gone := _leftovers(bulk, operation.collection, kept)) is not None:
-        make = _Stripping(kept, gone).piece
+        rewriting: Rewriting | None = bulk.compiled.get(name)
+        if rewriting is None:
+            rewriting = bulk.compiled[name] = Rewriting(keeper, kept, older)
+        piece = rewriting.piece
+        make: Make = lambda key, data: piece(key, data, lift)  # noqa: E731 - one of two ways
+    elif (gone := _leftovers(keeper, name, kept)) is not None:
+        make = Stripping(kept, gone).piece
     else:
         return Progress(0)
     records, after = bulk.page(kept.space, operation.after, operation.limit)
@@ -29,15 +45,15 @@ def sweep(bulk: Bulk, operation: Sweep) -> Progress:
     return Progress(number, after)
 
 
-def _leftovers(bulk: Bulk, collection: str, kept: Upkeep) -> frozenset[str] | None:
+def _leftovers(keeper: Keeper, collection: str, kept: Upkeep) -> frozenset[str] | None:
     """Give the members that a record loses when a window was dropped, its shape being what it was; None otherwise."""
-    older = bulk.catalog.older
+    older = keeper.catalog.older
     if older is None or collection not in older or older.collection(collection).stored != kept.collection.stored:
         return None
     return left_behind(older.collection(collection), kept.collection)
 
 
-class _Stripping:
+class Stripping:
     """From records with something beside their shape to those without. No entry, claim or reference is made of it."""
 
     def __init__(self, kept: Upkeep, gone: frozenset[str]) -> None:
@@ -50,50 +66,104 @@ class _Stripping:
         if self._gone.isdisjoint(raw):
             return None
         new = {member: value for member, value in raw.items() if member not in self._gone}
-        return Piece(key, data, [(*key, encoded(new))], [], {}, {})
+        return Piece(key, data, head_of(data), [(*key, encoded(new))], [], NOTHING, NOTHING)
 
 
-class _Rewriting:
+class Rewriting:
     """From the older shape of one collection to the kept one."""
 
-    def __init__(self, operation: Sweep, kept: Upkeep, older: Upkeep) -> None:
-        self._lift = operation.lift
+    def __init__(self, keeper: Keeper, kept: Upkeep, older: Upkeep) -> None:
         self._kept = kept
         self._older = older
+        self._mark = f'"_version":{kept.version},'.encode()
         self._gone = left_behind(older.collection, kept.collection)
+        self._known = frozenset((*older.collection.columns, *kept.collection.columns))
+        schema = keeper.catalog.older or keeper.schema
+        mine, theirs = dict(_signed(kept.collection, keeper.schema)), dict(_signed(older.collection, schema))
+        # What both shapes have is left where it is, as long as the values that it is made of are the same.
+        self._kept_only = Upkeep(_with(kept.collection, mine, theirs), keeper.catalog, keeper.schema)
+        self._older_only = Upkeep(_with(older.collection, theirs, mine), keeper.catalog, schema)
+        shared = {sign: part for sign, part in mine.items() if sign in theirs}
+        both = Upkeep(_with(kept.collection, shared, {}), keeper.catalog, keeper.schema)
+        self._shared = both.columns
+        self._defaults = tuple(map(both.absent.get, both.columns))
 
-    def piece(self, key: Key, data: bytes) -> Piece | None:
+    def piece(self, key: Key, data: bytes, lift: Lift) -> Piece | None:
         """Give what brings a record into the kept shape; None when it has it."""
-        kept, older, name = self._kept, self._older, key[1]
-        if version_of(data) == kept.version:
+        head = head_of(data)
+        if head.endswith(self._mark):
             return None
-        raw = decoded(data, kept.model)
-        new = self._lifted(raw)
+        raw, name = decoded(data, self._kept.model), key[1]
+        new = self._lifted(raw, lift)
+        columns, defaults = self._shared, self._defaults
+        is_moving = list(map(raw.get, columns, defaults)) != list(map(new.get, columns, defaults))
+        older, kept = (self._older, self._kept) if is_moving else (self._older_only, self._kept_only)
+        if kept.is_risky:
+            self._check(kept, new)
         before, after = older.texts(older.watched(raw), name), kept.texts(kept.watched(new), name)
-        had, has = dict.fromkeys(older.places(before)), dict.fromkeys(kept.places(after))
-        held = {(claim.space, claimed) for claim in older.claims if (claimed := claim.name(before)) is not None}
-        claims = {(claim.space, claimed): claim for claim in kept.claims if (claimed := claim.name(after)) is not None}
-        deletes = [entry for entry in had if entry not in has]
-        deletes += [claim for claim in held if claim not in claims]
-        puts = [(*key, encoded(new)), *((*entry, b"") for entry in has if entry not in had)]
-        taken = {claim: unique for claim, unique in claims.items() if claim not in held}
-        targets = {
-            (pointer.targets, target): pointer
-            for pointer in kept.pointers
-            if (pointer.space, (target := after[pointer.place]) + pointer.tail + name) in has.keys() - had.keys()
-        }
-        return Piece(key, data, puts, deletes, taken, targets)
+        gone, come = older.places(before), kept.places(after)
+        if is_moving:
+            # Of what stays, nothing is put: it is there, or Build puts it.
+            gone, come = [place for place in gone if place not in come], [p for p in come if p not in gone]
+        claims: Mapping[Key, Claim] = kept.held(after) if kept.claims else NOTHING
+        if older.claims:
+            held = older.held(before)
+            gone += [claim for claim in held if claim not in claims]
+            if claims:
+                claims = {claim: unique for claim, unique in claims.items() if claim not in held}
+        puts = [(*place, b"") for place in come]
+        puts.append((*key, encoded(new)))
+        targets: Mapping[Key, Pointer] = NOTHING
+        if kept.pointers:
+            there = {(p.targets, after[p.place]): p for p in kept.pointers if after[p.place] != NONE}
+            if is_moving:
+                there = {to: p for to, p in there.items() if (p.space, to[1] + p.tail + name) in come}
+            targets = there
+        return Piece(key, data, head, puts, gone, claims, targets)
 
-    def _lifted(self, raw: Raw) -> Raw:
-        """Give a record in the kept shape: its members, what neither shape has, and what the lift makes."""
-        gone = self._gone
-        columns = {column: value for column, value in raw.items() if column not in HEAD and column != EXTRAS}
-        lifted = self._lift(dict(columns), raw.get(EXTRAS))
-        new = {member: raw[member] for member in HEAD} | {"_version": self._kept.version}
-        new |= {column: value for column, value in columns.items() if column not in gone}
-        new |= {column: value for column, value in lifted.items() if column not in gone}
+    @staticmethod
+    def _check(kept: Upkeep, new: Raw) -> None:
         try:
-            self._kept.check(new)
+            kept.check(new)
         except ValueRefused as refused:
             raise MigrationRefused(f"a record cannot be rewritten: {refused}") from None
+
+    def _lifted(self, raw: Raw, lift: Lift) -> Raw:
+        """Give a record in the kept shape: its members, what neither shape has, and what the lift makes."""
+        columns = raw.copy()
+        new = {"_revision": columns.pop("_revision"), "_previous": columns.pop("_previous")}
+        new["_version"], _ = self._kept.version, columns.pop("_version")
+        lifted = lift(columns, columns.pop(EXTRAS, None))
+        if not columns.keys() <= self._known:
+            new |= {column: value for column, value in columns.items() if column not in self._known}
+        if not self._gone.isdisjoint(lifted):
+            lifted = {column: value for column, value in lifted.items() if column not in self._gone}
+        new.update(lifted)
         return new
+
+
+def _signed(collection: Collection, schema: Schema) -> Iterator[tuple[Any, Part]]:
+    """Give the indexes, uniques and references of a shape, each with all that says where and how it is kept."""
+
+    def columns(*names: str) -> list[tuple[str, str]]:
+        return [(field.column, field.kind) for field in map(collection.field, names)]
+
+    for index in collection.indexes:
+        yield (entries_space(collection.stored, index), *columns(*index.fields), *index.descending), index
+    for unique in collection.uniques:
+        live = columns(collection.live) if unique.among == "live" and collection.live else []
+        yield (claims_space(collection.stored, unique), *columns(*unique.fields), *live), unique
+    for reference in collection.references:
+        target = references_space(schema.collection(reference.target).stored)
+        yield (target, *columns(reference.field)), reference
+
+
+def _with(collection: Collection, parts: dict[Any, Part], others: dict[Any, Part]) -> Collection:
+    """Give a collection with only those parts that are not among others."""
+    left = [part for sign, part in parts.items() if sign not in others]
+    return msgspec.structs.replace(
+        collection,
+        indexes=tuple(part for part in left if isinstance(part, Index)),
+        uniques=tuple(part for part in left if isinstance(part, Unique)),
+        references=tuple(part for part in left if isinstance(part, Reference)),
+    )

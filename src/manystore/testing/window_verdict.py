@@ -1,0 +1,131 @@
+"""The verdict on a history: the oracle's on each record, and whether each refusal was one that had to be.
+
+Knows notes, kinds of window and when the phases began; must not know stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manystore.testing.lens_oracle import FOR_EVER, Act, Oracle, explain
+from manystore.testing.window_kind import BASE, HEAD, Kind
+from manystore.testing.window_program import Notes, Refusal
+
+_WRITES = ("create", "save", "update", "delete")
+_SILENT = ("EpochChanged", "Unavailable")  # nothing was written, and nothing is said
+
+
+class Moments:
+    """When each phase began: at the earliest, and at the latest."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+
+    def begins(self, phase: str, at: float) -> None:
+        """Say that a phase may be in force from now on."""
+        self._first.setdefault(phase, at)
+
+    def is_in_force(self, phase: str, at: float) -> None:
+        """Say that a phase is in force by now."""
+        self._last.setdefault(phase, at)
+
+    def first(self, phase: str) -> float:
+        """Give the time before which it was not in force."""
+        return self._first.get(phase, FOR_EVER)
+
+    def last(self, phase: str) -> float:
+        """Give the time from which it was in force."""
+        return self._last.get(phase, FOR_EVER)
+
+
+def verdict(kind: Kind, notes: Notes, moments: Moments) -> list[str]:
+    """Give a sentence for each thing that should not have been; [] for a good history."""
+    found = list(notes.faults)
+    for refusal in notes.refusals:
+        if reason := _judged(kind, notes, moments, refusal):
+            found.append(f"{reason}: {refusal}")
+    oracle = Oracle(kind.groups)
+    for key, acts in notes.acts.items():
+        raised = []
+        if moments.first("raised") < FOR_EVER:
+            last = moments.last("raised")
+            raised = [Act("raise", "", moments.first("raised"), last, is_sure=last < FOR_EVER)]
+        if reason := explain(oracle, [*acts, *raised]):
+            found.append(f"record {key}: {reason}")
+    return found
+
+
+def _judged(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) -> str | None:
+    """Say what is wrong about a refusal, or nothing."""
+    error = refusal.error
+    if error in _SILENT:
+        return None
+    if error == "ProgramTooOld":
+        is_right = refusal.side == BASE and refusal.end > moments.first("raised")
+        return None if is_right else "refused too early"
+    if error == "SchemaMismatch":
+        is_right = refusal.side == HEAD and refusal.doing == "connect" and refusal.begin < moments.last("open")
+        return None if is_right else "refused though it fits"
+    if error == "IndexNotReady":
+        is_right = refusal.side == HEAD and refusal.begin < moments.last("swept")
+        return None if is_right else "an index that was there before is not ready"
+    if error == "Pinned":
+        is_right = refusal.side == HEAD and refusal.begin < moments.last("raised") and _is_pinned(kind, refusal)
+        return None if is_right else "the base could hold it"
+    if error == "Duplicate":
+        return None if _is_duplicate(kind, notes, moments, refusal) else "nobody held it"
+    return "no such error is to come"
+
+
+def _is_pinned(kind: Kind, refusal: Refusal) -> bool:
+    values = dict(refusal.values)
+    for group in kind.groups:
+        if not set(group.head) <= set(values):
+            continue
+        try:
+            group.down(tuple(values[name] for name in group.head))
+        except ValueError:
+            return True
+    return False
+
+
+def _is_duplicate(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) -> bool:
+    """Tell whether another record may have held the values of a unique meanwhile."""
+    if len(refusal.fields) != 1 or refusal.fields[0] not in kind.sides[refusal.side].uniques:
+        return False
+    (name,), group = refusal.fields, kind.group_of[refusal.side, refusal.fields[0]]
+    if name not in dict(refusal.values):
+        return False
+    if kind.may_refuse and refusal.end < moments.first("open"):
+        return False
+    names = {side: kind.groups[group].names(side)[0] for side in (BASE, HEAD)}
+    wanted = dict(refusal.values)[name]
+    others = [acts for key, acts in notes.acts.items() if key != refusal.key]
+    return any(_may_hold(acts, names, wanted, refusal) for acts in others)
+
+
+def _may_hold(acts: list[Act], names: dict[str, str], wanted: object, refusal: Refusal) -> bool:
+    """Tell whether a record may have had a value some time in a span."""
+    holding = [a for a in acts if a.begin <= refusal.end and _value(a, names) == (wanted,) and a.what != "unlike"]
+    over = [a for a in acts if a.is_sure and a.end < refusal.begin and a.what in _WRITES and _is_set(a, names)]
+    since = max((a.begin for a in over), default=-FOR_EVER)
+    return any(a.end >= since for a in holding)
+
+
+def _value(act: Act, names: dict[str, str]) -> tuple[object, ...]:
+    name = names.get(act.side, "")
+    return (act.values[name],) if name in act.values else ()
+
+
+def _is_set(act: Act, names: dict[str, str]) -> bool:
+    return act.what == "delete" or names[act.side] in act.values
+
+
+def counted(notes: Notes) -> Iterator[tuple[str, int]]:
+    """Count what was done and told, for whoever wants to know that something was."""
+    for acts in notes.acts.values():
+        for act in acts:
+            yield f"{act.side} {act.what}", 1
+    for refusal in notes.refusals:
+        yield f"{refusal.side} {refusal.error}", 1
