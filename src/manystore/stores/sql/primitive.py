@@ -5,6 +5,7 @@ Knows kinds and a dialect's forms; must not know tables. docs/format.md has the 
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from ...store.protocol import Form, Kind
 
 Turn: TypeAlias = Callable[[Any], Any]
 _PLAIN = Form()
+_PLAIN_TEXT = re.compile(r"[ -&(-\[\]-~]*")  # ASCII without quotes and backslashes
 
 
 def _moment(value: datetime) -> str:
@@ -44,6 +46,9 @@ def loader(field: Field, forms: Mapping[Kind, Form]) -> Turn | None:
     form = forms.get(field.kind, _PLAIN)
     if form.native:
         return _NATIVE[field.kind][1]
+    if field.kind == "datetime" and form.load is not None:
+        load = form.load
+        return lambda text: load(text).replace(" ", "T", 1)
     return _AS_JSON[field.kind][1] if field.kind in _AS_JSON else form.load
 
 
@@ -60,6 +65,7 @@ def literal(field: Field, primitive: Any, forms: Mapping[Kind, Form], name: str)
         return repr(primitive)
     dump = forms.get(field.kind, _PLAIN).dump
     text = str(primitive if dump is None else dump(primitive))
-    if name == "mysql":
-        text = text.replace("\\", "\\\\")
+    if name == "mysql" and not _PLAIN_TEXT.fullmatch(text):
+        # MariaDB keeps the text of a default in the character set of the server.
+        return f"X'{text.encode().hex()}'"
     return "'" + text.replace("'", "''") + "'"

@@ -19,7 +19,7 @@ from .contraction import Contraction
 from .preparation import prepare
 from .run import Run
 from .sweeping import sweep
-from .wanted import Wanted, column_names, wanted
+from .wanted import Wanted, column_names, default_of, wanted
 
 Work: TypeAlias = Prepare | Build | Sweep | Clear | Contract
 Exchange: TypeAlias = Callable[[str, Catalog], None]
@@ -36,8 +36,8 @@ def carry(connection: Connection, reader: Reader, operation: Work, exchange: Exc
         case Contract():
             now = _in_force(reader, operation.expected)
 
-            def put() -> None:
-                exchange(now.epoch, operation.catalog)
+            def put(epoch: str) -> None:
+                exchange(epoch, operation.catalog)
 
             Contraction(run, reader.layout, now, operation.catalog, put).all()
             return None
@@ -93,7 +93,7 @@ def _supposed(tables: Iterable[Wanted]) -> Tables:
                 c.name,
                 table.type_text(c),
                 bool(c.nullable),
-                None if c.server_default is None else "?",
+                default_of(c),
                 getattr(c.type, "length", None),
             )
             for c in there.columns
@@ -124,5 +124,6 @@ def _schemas(operation: Prepare) -> tuple[Schema | None, ...]:
     return operation.catalog.kept, operation.further
 
 
-def _nothing() -> None:
+def _nothing(epoch: str) -> None:
     """Exchange no catalog: nothing is carried out."""
+    del epoch

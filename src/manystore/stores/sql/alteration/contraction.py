@@ -21,9 +21,11 @@ _LOCK_TIMEOUT = 2_000  # ms
 
 
 class Contraction:
-    """One contraction. now: the catalog in force; then: the next one; exchange: puts it in force, in the same step."""
+    """One contraction. now: the catalog in force; then: the next one; exchange(epoch) puts it in force, in the same
+    step, instead of what has that epoch.
+    """
 
-    def __init__(self, run: Run, layout: Layout, now: Catalog, then: Catalog, exchange: Callable[[], None]) -> None:
+    def __init__(self, run: Run, layout: Layout, now: Catalog, then: Catalog, exchange: Callable[[str], None]) -> None:
         self._run = run
         self._layout = layout
         self._now = now
@@ -80,7 +82,7 @@ class Contraction:
         self._run.set("BEGIN IMMEDIATE")
         live = self._run.inspected(self._layout.tables_of(self._now, self._then))
         self._rebuild_all(ddl, self._changes(live), self._gone(live))
-        self._exchange()
+        self._exchange(self._now.epoch)
         self._run.set("COMMIT")
 
     def _rebuild_all(self, ddl: SQLiteDDL, changes: Sequence[Change], gone: Sequence[str]) -> None:
@@ -129,7 +131,7 @@ class Contraction:
         self._alter_all(ddl, self._changes(live), self._gone(live))
         for table, check in checks:
             run.do(f"ALTER TABLE {quoted(table)} DROP CONSTRAINT {quoted(check)}")
-        self._exchange()
+        self._exchange(self._now.epoch)
         run.set("COMMIT")
 
     def _checked(self, changes: Sequence[Change]) -> list[tuple[str, str]]:
@@ -181,7 +183,7 @@ class Contraction:
         if run.ask(f"SELECT epoch FROM {catalog}") != [(halted(epoch),)]:
             raise changed()
         self._alter_each(ddl, self._changes(self._left(live)), self._gone(live))
-        self._exchange()
+        self._exchange(halted(epoch))
         run.set("UNLOCK TABLES")
 
     def _left(self, live: Tables) -> Tables:

@@ -73,7 +73,7 @@ class _Preparation:
             elif column.nullable and not there.nullable:
                 loose.append(column)
         if loose and isinstance(self._ddl, SQLiteDDL):
-            self._rebuild(self._ddl, live, {column.name for column in loose})
+            self._rebuild(self._ddl, table, live, {column.name for column in loose})
         elif isinstance(self._ddl, MySQLDDL):
             parts = self._modified(self._ddl, table, live, longer, loose)
         else:
@@ -107,8 +107,10 @@ class _Preparation:
                 parts.append(ddl.modify(table.name, column, nullable=bool(column.nullable or there.nullable)))
         return parts + [ddl.modify(table.name, as_live.c[column.name], nullable=True) for column in loose]
 
-    def _rebuild(self, ddl: SQLiteDDL, live: LiveTable, loose: set[str]) -> None:
+    def _rebuild(self, ddl: SQLiteDDL, table: Wanted, live: LiveTable, loose: set[str]) -> None:
         texts = indexes_of(self._run, live.name)
+        if self._run.is_offline:
+            texts = [ddl.make_index(index, beside=False) for _, index in table.indexes() if live.index(str(index.name))]
         columns = [live_column(live, c, nullable=c.name in loose or c.nullable) for c in live.columns]
         for text in [*ddl.rebuild(live.name, columns, [c.name for c in live.columns]), *texts]:
             self._run.do(text, blocking=True)

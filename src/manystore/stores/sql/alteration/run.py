@@ -36,6 +36,11 @@ class Run:
         return int(self._connection.execute(text, tuple(bound)).rowcount)
 
     @property
+    def is_offline(self) -> bool:
+        """Tell whether there is nothing to ask."""
+        return self._connection is None
+
+    @property
     def is_noting(self) -> bool:
         """Tell whether nothing is carried out."""
         return not self._does

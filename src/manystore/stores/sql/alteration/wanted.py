@@ -43,9 +43,9 @@ class Wanted:
         return Table(self.name, MetaData(), *made, **dialect.table_options())
 
     def type_text(self, column: Column[Any]) -> str:
-        """Write a column's type as an inspection would give it, in small letters."""
+        """Write a column's type as an inspection would give it, as far as anything looks at that."""
         text: str = self._layout.dialect.sql.type_compiler_instance.process(column.type)
-        return text.lower()
+        return text.lower() if self._layout.dialect.sized else text
 
     def indexes(self, live: LiveTable | None = None) -> list[tuple[Collection, TableIndex]]:
         """Give all indexes, each with the collection that wants it; the kept one's word comes first."""
@@ -68,6 +68,12 @@ def wanted(layout: Layout, catalog: Catalog, further: Schema | None) -> Iterator
 def column_names(index: TableIndex) -> tuple[str, ...]:
     """Give the names of an index's columns in their order."""
     return tuple(column.name for column in index.columns)
+
+
+def default_of(column: Column[Any]) -> str | None:
+    """Give the text of a column's default."""
+    default = getattr(column.server_default, "arg", None)
+    return None if default is None else str(default)
 
 
 def _columns(layout: Layout, catalog: Catalog, first: Collection, ahead: Collection | None) -> list[Column[Any]]:
