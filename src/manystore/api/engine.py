@@ -26,6 +26,7 @@ from ..store.url import LIMITS
 from .call import Call
 from .explanation import access_words
 from .ids import Ids
+from .lease import Lease
 from .mapper import Mapper, new_revision
 from .standing import stand
 
@@ -70,6 +71,7 @@ class Engine:
         self.capabilities = store.capabilities
         self.closed = False
         self._declared = Schema.of(models, SYSTEM)
+        self._lease = Lease(store, self._declared.fingerprint)
         self.catalog = self._open_catalog()
         self.epoch = self.catalog.epoch
         self.mappers: dict[type[Any], Mapper] = {}
@@ -86,6 +88,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the store; every later call raises Closed."""
+        if not self.closed:
+            self._lease.release(self.epoch)
         self.closed = True
         self.store.close()
 
@@ -132,7 +136,7 @@ class Engine:
             self.check_open()
         if self.on_call is None:
             try:
-                return self.store.read(plan, values, epoch=self.epoch, limit=limit, after=after, cap=cap)
+                return self.store.read(plan, values, epoch=plan.epoch, limit=limit, after=after, cap=cap)
             except EpochChanged:
                 self.refresh()
                 raise
@@ -141,7 +145,7 @@ class Engine:
     def _watched_read(self, plan: Plan, values: Values, operation: str, **bounds: Any) -> Read:
         began, failed, examined, trips = time.perf_counter(), None, 0, 1
         try:
-            result = self.store.read(plan, values, epoch=self.epoch, **bounds)
+            result = self.store.read(plan, values, epoch=plan.epoch, **bounds)
             examined, trips = result.examined, result.trips
             return result
         except EpochChanged:
@@ -163,6 +167,7 @@ class Engine:
             self.check_size(changes)  # of many, whoever joined them has looked
         if self.catalog.closed:
             self._await_opening(changes)
+        self._lease.touch(self.epoch)
         for _ in range(_EPOCH_TRIES):
             try:
                 if self.on_call is None:

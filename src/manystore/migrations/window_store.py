@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from ..errors import Conflict, Duplicate, MissingReference, NotFound, TooManyExamined, Unavailable
+from ..errors import Conflict, Duplicate, EpochChanged, MissingReference, NotFound, TooManyExamined, Unavailable
 from ..model.types import Kind
 from ..query import totals
 from ..query.capabilities import Capabilities
@@ -37,6 +37,7 @@ class WindowStore:
     def __init__(self, store: Store, passage: Passage, catalog: Catalog, wait: Wait) -> None:
         self._store = store
         self._wait = wait
+        self._epoch = catalog.epoch
         self.capabilities: Capabilities = store.capabilities
         self.forms: Mapping[Kind, Form] = store.forms
         is_raised = catalog.phase in ("raised", "swept")
@@ -60,6 +61,7 @@ class WindowStore:
         cap: int | None = None,
     ) -> Read:
         """Run a plan."""
+        self._believe(epoch)
         fitting = self._fittings.get(plan.collection.name)
         if fitting is None:
             self._check(plan.collection.name)
@@ -82,6 +84,7 @@ class WindowStore:
 
     def write(self, changes: Sequence[Change], *, epoch: str) -> Written:
         """Carry out all changes in one atomic step; read first what is to be changed through the window."""
+        self._believe(epoch)
         fittings = self._fittings
         if not any(change.collection.name in fittings for change in changes):
             for change in changes:
@@ -110,6 +113,11 @@ class WindowStore:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
+
+    def _believe(self, epoch: str) -> None:
+        # Another thread of the program may have followed the catalog between its look at the store and at the epoch.
+        if epoch != self._epoch:
+            raise EpochChanged("the catalog changed since it was read")
 
     def _check(self, collection: str) -> None:
         if collection in self._hidden:

@@ -105,7 +105,8 @@ class Plan(msgspec.Struct, eq=False):
 
     where: all that a record must fulfil. residual: the part of it that the access does not ensure. order: every term,
     ending in the key. presorted: how many leading terms the access yields in order (all: no sort at all).
-    is_scan: the access is bounded by nothing. columns: of rows and groups, the plain fields. totals: of groups.
+    is_scan: the access is bounded by nothing. epoch: of the catalog that it was made from. columns: of rows and groups,
+    the plain fields. totals: of groups.
     codec, matches, sort_keys, is_after: made in api and opaque here. matches(record, values) tells whether where holds
     for a loaded record; sort_keys has one function (record -> comparable) for each term of order, to be reversed where
     the term descends; is_after(record, after) tells whether a record comes after a cursor's values.
@@ -118,6 +119,7 @@ class Plan(msgspec.Struct, eq=False):
     order: tuple[Ordering, ...]
     presorted: int
     output: Output = "records"
+    epoch: str = ""
     is_scan: bool = False
     columns: tuple[str, ...] = ()
     totals: tuple[Total, ...] = ()

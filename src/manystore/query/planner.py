@@ -69,6 +69,12 @@ class _Path(msgspec.Struct, frozen=True):
 
 def plan(query: Query, catalog: Catalog) -> Plan:
     """Choose how to read; raise NoAccessPath or IndexNotReady."""
+    made = _chosen(query, catalog)
+    made.epoch = catalog.epoch
+    return made
+
+
+def _chosen(query: Query, catalog: Catalog) -> Plan:
     reading = _Conditions()
     where = _plain(reading.condition(query.where)) if query.where is not None else AllOf(())
     order = full_order(query.order, query.collection)
