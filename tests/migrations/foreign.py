@@ -36,9 +36,10 @@ class Foreign:
             names = [row[0] for row in self.execute("SHOW TABLES")]
             found = [self.execute(f"SHOW CREATE TABLE `{name}`")[0] for name in names]
         else:
+            columns = "string_agg(column_name || ' ' || data_type || is_nullable, ',' ORDER BY column_name)"
             found = self.execute(
-                "SELECT table_name, string_agg(column_name || ' ' || data_type || is_nullable, ',' ORDER BY column_name) "
-                "FROM information_schema.columns WHERE table_schema = 'public' GROUP BY table_name"
+                f"SELECT table_name, {columns} FROM information_schema.columns "
+                "WHERE table_schema = 'public' GROUP BY table_name"
             )
         quote = "`" if self.database == "mariadb" else '"'
         return {

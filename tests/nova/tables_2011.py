@@ -1,7 +1,7 @@
 """Nova's tables of November 2011 as SQLAlchemy made them then, on three databases, and data as the drivers wrote it.
 
-There were two ways to come by them: `nova-manage db sync`, which ran migrations 001 to 057 (DEPLOYED), and the tests' way,
-by the classes (CLASSES). Where they differ, the classes' facts come first and `_DEPLOYED` says what to change.
+There were two ways to come by them: `nova-manage db sync`, which ran migrations 001 to 057 (deployed), and the classes,
+which could make their tables as well. Where the two differ, `_CLASSES` is what the classes say.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ sm_volume: id int key >volumes, backend_id int ! >sm_backend_config, vdi_uuid st
 _COMMON = ("created_at datetime", "updated_at datetime", "deleted_at datetime", "deleted bool")
 _REQUIRED = {
     "compute_nodes": (
-        "service_id vcpus memory_mb local_gb vcpus_used memory_mb_used local_gb_used hypervisor_type hypervisor_version "
-        "cpu_info"
+        "service_id vcpus memory_mb local_gb vcpus_used memory_mb_used local_gb_used "
+        "hypervisor_type hypervisor_version cpu_info"
     ),
     "virtual_storage_arrays": "instance_type_id vc_count vol_count",
     "instance_types": "memory_mb vcpus local_gb",
@@ -108,14 +108,16 @@ _UNPROMISED = ("networks", "iscsi_targets")  # whose uniques only the classes ha
 _NULLABLE = {("floating_ips", "auto_assigned")}
 _TYPES = {
     "sqlite": {
-        "int": "INTEGER", "bigint": "BIGINT", "text": "TEXT", "bool": "BOOLEAN", "float": "FLOAT", "datetime": "DATETIME"
+        "int": "INTEGER", "bigint": "BIGINT", "text": "TEXT", "bool": "BOOLEAN", "float": "FLOAT",
+        "datetime": "DATETIME",
     },
     "postgresql": {
         "int": "INTEGER", "bigint": "BIGINT", "text": "TEXT", "bool": "BOOLEAN", "float": "FLOAT",
         "datetime": "TIMESTAMP WITHOUT TIME ZONE",
     },
     "mariadb": {
-        "int": "INTEGER", "bigint": "BIGINT", "text": "TEXT", "bool": "BOOL", "float": "FLOAT", "datetime": "DATETIME"
+        "int": "INTEGER", "bigint": "BIGINT", "text": "TEXT", "bool": "BOOL", "float": "FLOAT",
+        "datetime": "DATETIME",
     },
 }  # fmt: skip
 ROWS = 3

@@ -12,9 +12,7 @@ from click.testing import CliRunner
 import manystore.nova
 from manystore import AsMapping
 from manystore.cli.main import main
-from manystore.nova.context import RequestContext
 from manystore.nova.database import Nova
-from manystore.nova.model.instance import Instance
 
 from ..migrations.foreign import DATABASES, Foreign, foreign
 from .tables_2011 import ROWS, Tables, build
@@ -47,7 +45,9 @@ def check_read(url: str, tables: Tables, changes: dict[tuple[str, str], Any]) ->
         for name, (_, model) in db._repositories.items():
             table = model.__manystore__.collection
             seen.add(table)
-            found = getattr(db.system, name).find(scan=True, **({"deleted": "any"} if model.__manystore__.soft_delete else {}))
+            found = getattr(db.system, name).find(
+                scan=True, **({"deleted": "any"} if model.__manystore__.soft_delete else {})
+            )
             if table not in tables.columns:
                 assert found == []
                 continue

@@ -35,7 +35,7 @@ from .project import DATABASE, FOLDER, database_of, folder_of, settings
 @click.option("--fill", multiple=True, metavar="COLLECTION.FIELD=VALUE", help="What stands in for a missing value.")
 @click.option("--new", multiple=True, metavar="COLLECTION", help="A model without a table, which is made, empty.")
 @click.option("--yes", is_flag=True, help="Do it. Without this, only what would be done is printed.")
-def adopt(
+def adopt(  # noqa: PLR0917 - click gives them by name
     url: str,
     database: str | None,
     folder: Path | None,
@@ -100,7 +100,9 @@ def _show(result: Adopted, taken: Guess, *, yes: bool) -> None:
         for line in result.differences:
             click.echo(f"  {line}")
         if taken.near is not None:
-            click.echo(f"they are nearer to those after {taken.near.name}: --at {taken.near.name} lists what is in the way")
+            click.echo(
+                f"they are nearer to those after {taken.near.name}: --at {taken.near.name} lists what is in the way"
+            )
         return
     if result.is_ours:
         click.echo("; ".join(("the database is manystore's already", *result.steps)))

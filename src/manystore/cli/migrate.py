@@ -20,6 +20,7 @@ from .adopt import adopt
 from .deploy import VERBS
 from .project import DATABASE, FOLDER, folder_of, wanted_of
 
+
 @click.group()
 def migrate() -> None:
     """Make, check and carry out migrations: one history for every store.

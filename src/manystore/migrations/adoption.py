@@ -54,7 +54,7 @@ def states(declared: Schema, history: History | None) -> list[State]:
 
 
 def guess(found: Surveyed, possible: Sequence[State], new: tuple[str, ...], prefix: str) -> Guess:
-    """Say which state tables have by their columns, types and keys; the last one if there is none, or if several are."""
+    """Say which state tables have by their columns, types and keys; the last such one, or the last of all."""
     numbers = [
         sum(map(len, shape_differences(state.whole, found, _known(new, state), prefix).values())) for state in possible
     ]

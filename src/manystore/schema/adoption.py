@@ -146,7 +146,9 @@ def shape_differences(schema: Schema, found: Surveyed, new: tuple[str, ...], pre
 def _table_differences(collection: Collection, table: FoundTable) -> list[str]:
     name = collection.name
     columns = {field.column for field in collection.fields}
-    lines = [f"{name}.{field.name}: {field.type}, and no field of it" for field in table.fields if field.name not in columns]
+    lines = [
+        f"{name}.{field.name}: {field.type}, and no field of it" for field in table.fields if field.name not in columns
+    ]
     for field in collection.fields:
         found = table.field(field.column)
         if found is None:

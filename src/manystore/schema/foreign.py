@@ -27,9 +27,10 @@ _TIME = re.compile(
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ZERO_DATE = "0000-00-00"
 _EXACT_FLOAT = 2**53
+_BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
 
 
-class Unfit(Exception):  # noqa: N818 - it never leaves adoption
+class Unfit(Exception):
     """A value that its field does not take. Its text is the reason, without the value."""
 
 
@@ -87,7 +88,7 @@ def _str(field: Field, value: Any) -> str:
 
 
 def _bytes(field: Field, value: Any) -> bytes:
-    if not isinstance(value, (bytes, bytearray, memoryview)):
+    if not isinstance(value, _BYTES):
         raise Unfit("are no bytes")
     if field.length is not None and len(value) > field.length:
         raise Unfit(f"are longer than {field.length:,} bytes")
@@ -113,7 +114,9 @@ def _moment(text: str) -> datetime:
         raise Unfit("are no times")
     day, time, fraction, zone = found.groups()
     try:
-        return datetime.fromisoformat(f"{day}T{time if len(time) > 5 else time + ':00'}.{fraction or '0':0<6}{zone or ''}")
+        return datetime.fromisoformat(
+            f"{day}T{time if len(time) > 5 else time + ':00'}.{fraction or '0':0<6}{zone or ''}"
+        )
     except ValueError:
         raise Unfit("are no times") from None
 
@@ -142,17 +145,17 @@ def _decimal(field: Field, value: Any) -> int:
     sign, figures, exponent = Decimal(value).as_tuple()
     shift = int(exponent) + scale
     number = int("".join(map(str, figures)) or "0")
-    whole, rest = (number * 10**shift, 0) if shift >= 0 else divmod(number, 10**-shift)
+    whole, rest = divmod(number * 10 ** max(shift, 0), 10 ** max(-shift, 0))
     if rest:
         raise Unfit(f"have more than {scale} digits after the point")
     if whole >= 10**digits:
         raise Unfit(f"have more than {digits - scale} digits before the point")
-    return -whole if sign else whole
+    return int(-whole if sign else whole)
 
 
 def _uuid(_: Field, value: Any) -> str:
     try:
-        if isinstance(value, (bytes, bytearray, memoryview)):
+        if isinstance(value, _BYTES):
             return str(UUID(bytes=bytes(value)))
         return str(value if isinstance(value, UUID) else UUID(hex=value))
     except (ValueError, TypeError, AttributeError):

@@ -7,7 +7,7 @@ where records come from, nor where they go.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -61,7 +61,7 @@ class Soundness:
         self._there[collection.name] = set()
 
     def take(self, collection: Collection, raws: Sequence[Any]) -> list[Any] | None:
-        """Look at a record, whose raw values are in the order of the fields; give its primitives, None if it is unfit."""
+        """Look at a record, whose raw values are in the order of the fields; give its primitives, or None."""
         self.counts[collection.name] += 1
         label = "/".join(_shown(raws[place]) for place in collection.key_positions)
         values = self._values(collection, raws, label)
@@ -142,7 +142,9 @@ def _is_exempt(collection: Collection, unique: Unique, values: Sequence[Any]) ->
     """Tell whether a unique ignores a record."""
     if any(values[collection.positions[part]] is None for part in unique.fields):
         return True
-    return unique.among == "live" and collection.live is not None and bool(values[collection.positions[collection.live]])
+    return (
+        unique.among == "live" and collection.live is not None and bool(values[collection.positions[collection.live]])
+    )
 
 
 def _held(values: list[Any]) -> Any:
@@ -154,5 +156,3 @@ def _held(values: list[Any]) -> Any:
 
 def _shown(value: Any) -> str:
     return value.hex() if isinstance(value, (bytes, memoryview)) else str(value)
-
-

@@ -3,8 +3,8 @@
 Knows schemas, what was found, and SQL; must not know models. takeover.py holds the database still and lets names change
 hands; schema/soundness.py judges the records.
 
-Each table is copied, even one whose columns are like ours: every record gets a revision, so every row is written anew in any
-case, and there is one way to test instead of two.
+Each table is copied, even one whose columns are like ours: every record gets a revision, so every row is written anew
+in any case, and there is one way to test instead of two.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Adoption:
             differences = self._carry_out(found, soundness)
         if differences:
             return Adopted(differences=tuple(differences))
-        return Adopted(tuple(self._steps(found, soundness)), tuple(self._notes(found)), (), sum(soundness.counts.values()))
+        return Adopted(
+            tuple(self._steps(found, soundness)), tuple(self._notes(found)), (), sum(soundness.counts.values())
+        )
 
     def _is_ours(self) -> bool:
         """Tell whether there is a catalog."""
@@ -98,7 +100,11 @@ class Adoption:
                 soundness.begin(collection)
                 self._read(collection, table, soundness, sink)
         names = [table.name for table in self._tables.values() if found.table(table.name) is not None]
-        return [line for lines in said.values() for line in lines] + soundness.sentences() + self._takeover.obstacles(names)
+        return (
+            [line for lines in said.values() for line in lines]
+            + soundness.sentences()
+            + self._takeover.obstacles(names)
+        )
 
     def _read(self, collection: Collection, table: FoundTable, soundness: Soundness, sink: _Sink | None) -> None:
         keys = [self._dialect.quoted(column) for column in table.key]
@@ -225,12 +231,12 @@ class Adoption:
 
     def _notes(self, found: Surveyed) -> Iterator[str]:
         ours = {table.name for table in self._tables.values()}
-        for table, reference in self._bound(found):
+        for name, reference in self._bound(found):
             fields = ", ".join(reference.fields)
-            yield f"{table}: the foreign key {fields} to {reference.target} goes; manystore keeps references by itself"
+            yield f"{name}: the foreign key {fields} to {reference.target} goes; manystore keeps references by itself"
         for table in found.tables:
             if table.name in ours:
-                yield from (f"{table.name}: the trigger {name} goes" for name in table.triggers)
+                yield from (f"{table.name}: the trigger {trigger} goes" for trigger in table.triggers)
             else:
                 yield f"{table.name}: stays as it is; no model has it"
 
@@ -267,7 +273,9 @@ class _Sink:
     def _way(self, collection: Collection) -> tuple[Statement, list[Callable[[Any], Any] | None]]:
         names = [*collection.columns, REVISION, PREVIOUS, VERSION, EXTRAS]
         places = {f"v{at}": at for at in range(len(names))}
-        built = insert(self._tables[collection.name]).values({name: parameter(f"v{at}") for at, name in enumerate(names)})
+        built = insert(self._tables[collection.name]).values(
+            {name: parameter(f"v{at}") for at, name in enumerate(names)}
+        )
         statement = self._takeover.dialect.statement(built, places, len(names))
         made = self._ways[collection.name] = (statement, [self._dump(field.kind) for field in collection.fields])
         return made

@@ -325,7 +325,11 @@ def _examine(path: str, *, foreign: bool) -> None:
         tables = _tables(path)
     except sqlite3.Error as error:
         raise translate(error) from error
-    if tables and not foreign and not any(columns >= CATALOG_COLUMNS for name, columns in tables.items() if name.endswith(CATALOG)):
+    if (
+        tables
+        and not foreign
+        and not any(columns >= CATALOG_COLUMNS for name, columns in tables.items() if name.endswith(CATALOG))
+    ):
         raise NotADatabase(f"{path} holds tables that manystore did not make; it was left untouched")
 
 

@@ -93,7 +93,7 @@ def _table(table: LiveTable, link: Linkage, database: str) -> FoundTable:
 
 def _field(column: LiveColumn, database: str) -> FoundField:
     text = column.type.upper()
-    kind = next(kind for pattern, kind in _KINDS[database] if re.match(pattern, text))
+    kind: FoundKind = next(kind for pattern, kind in _KINDS[database] if re.match(pattern, text))
     found = FoundField(column.name, kind, column.type, column.nullable)
     if kind == "decimal" and (numbers := _SCALE.search(text)):
         return msgspec.structs.replace(found, digits=int(numbers[1]), scale=int(numbers[2] or 0))

@@ -2,9 +2,9 @@
 
 Knows what each database can do in one step; must not know schemas. adoption.py says what is copied.
 
-SQLite and PostgreSQL make tables within a transaction, so all of it is one. MariaDB and MySQL commit each CREATE: there the
-copies get names of their own, and one RENAME of all tables, the catalog's among them, puts them in the place of the
-old ones.
+SQLite and PostgreSQL make tables within a transaction, so all of it is one. MariaDB and MySQL commit each CREATE: there
+the copies get names of their own, and one RENAME of all tables, the catalog's among them, puts them in the place of
+the old ones.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ def _text(stored: bytes) -> Any:
 
 _KEY_NAME = "SELECT conname::text FROM pg_constraint WHERE contype = 'p' AND conrelid = CAST($1 AS regclass)"
 _VIEWS = """
-SELECT DISTINCT v.relname::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
+SELECT DISTINCT v.relname::text
+FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = CAST($1 AS regclass) AND v.oid <> d.refobjid
 """
 
@@ -148,7 +149,9 @@ class TransactionTakeover(Takeover):
 
     def obstacles(self, old: Sequence[str]) -> list[str]:
         """Name the views, which a table that goes would take along."""
-        rows = [(name, view) for name in old for (view,) in self.connection.execute(_VIEWS, (self.quoted(name),)).fetchall()]
+        rows = [
+            (name, view) for name in old for (view,) in self.connection.execute(_VIEWS, (self.quoted(name),)).fetchall()
+        ]
         return [f"{name}: the view {view} is made of it; drop the view first" for name, view in rows]
 
     def begin(self, old: Sequence[str], made: Sequence[str], creation: Sequence[str]) -> None:
@@ -232,8 +235,8 @@ class RenamingTakeover(Takeover):
     def swap(self, old: Sequence[str], names: Sequence[str], bound: Sequence[Bound]) -> None:
         """Rename all at once, and drop the old ones.
 
-        RENAME is refused to whoever has locked tables. So another connection asks for it and waits, which puts it before
-        anybody else, and then the locks are let go.
+        RENAME is refused to whoever has locked tables. So another connection asks for it and waits, which puts it
+        before anybody else, and then the locks are let go.
         """
         pairs = [(name, self.before(name)) for name in old] + [(self.making(name), name) for name in names]
         self.run("COMMIT")
