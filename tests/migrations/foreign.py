@@ -54,6 +54,7 @@ def foreign(database: str, folder: Path) -> Iterator[Foreign]:
     if database == "sqlite":
         path = folder / f"{name}.db"
         with closing(sqlite3.connect(path, isolation_level=None)) as file:
+            file.execute("PRAGMA synchronous = OFF")
             yield Foreign(database, f"sqlite:///{path}?durability=off", lambda text: file.execute(text).fetchall())
         return
     url = servers.url(database)
@@ -69,7 +70,7 @@ def foreign(database: str, folder: Path) -> Iterator[Foreign]:
 
 def _connected(url: str) -> Any:
     if url.startswith("postgresql"):
-        return psycopg.connect(url, autocommit=True)
+        return psycopg.connect(url, autocommit=True, prepare_threshold=None)
     host, _, name = url.partition("@")[2].partition("/")
     port = int(host.partition(":")[2])
     # As drivers of 2011 did not say otherwise: text in the old three-byte utf8.

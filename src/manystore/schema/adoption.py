@@ -12,7 +12,7 @@ import msgspec
 
 from ..model.types import Kind
 from .catalog import Catalog
-from .schema import Collection, Field, Schema
+from .schema import Collection, Schema
 
 FoundKind: TypeAlias = Kind | Literal["any", "other"]
 """Of what a column holds. any: it says nothing, and its values decide; other: nothing that a field takes."""
@@ -129,7 +129,7 @@ def shape_differences(schema: Schema, found: Surveyed, new: tuple[str, ...], pre
 
     Collections of ours, and those that are to be made new, must have no table; what is well is left out.
     """
-    said = {}
+    said = dict[str, list[str]]()
     for collection in schema.collections:
         table = found.table(prefix + collection.name)
         if collection.name.startswith("_") or collection.name in new:
@@ -160,8 +160,3 @@ def _table_differences(collection: Collection, table: FoundTable) -> list[str]:
         there = ", ".join(table.key) or "none"
         lines.append(f"{name}: its primary key is {', '.join(key)} here, {there} there")
     return lines
-
-
-def is_like(field: Field, found: FoundField) -> bool:
-    """Tell whether a column may hold what a field does, as far as its type says."""
-    return found.kind == "any" or found.kind in _TAKEN[field.kind]

@@ -88,11 +88,16 @@ def _str(field: Field, value: Any) -> str:
 
 
 def _bytes(field: Field, value: Any) -> bytes:
-    if not isinstance(value, _BYTES):
+    found = _raw(value)
+    if found is None:
         raise Unfit("are no bytes")
-    if field.length is not None and len(value) > field.length:
+    if field.length is not None and len(found) > field.length:
         raise Unfit(f"are longer than {field.length:,} bytes")
-    return bytes(value)
+    return found
+
+
+def _raw(value: Any) -> bytes | None:
+    return bytes(value) if value.__class__ in _BYTES else None
 
 
 def _datetime(_: Field, value: Any) -> str:
@@ -155,8 +160,8 @@ def _decimal(field: Field, value: Any) -> int:
 
 def _uuid(_: Field, value: Any) -> str:
     try:
-        if isinstance(value, _BYTES):
-            return str(UUID(bytes=bytes(value)))
+        if (found := _raw(value)) is not None:
+            return str(UUID(bytes=found))
         return str(value if isinstance(value, UUID) else UUID(hex=value))
     except (ValueError, TypeError, AttributeError):
         raise Unfit("are no UUIDs") from None

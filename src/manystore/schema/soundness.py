@@ -17,6 +17,7 @@ from .schema import Collection, Schema, Unique
 
 _SHOWN = 5  # keys of each finding
 _DIGEST = 16
+_UNFIT: Any = object()  # in the place of a primitive that there is none for
 
 
 class Finding:
@@ -65,12 +66,10 @@ class Soundness:
         self.counts[collection.name] += 1
         label = "/".join(_shown(raws[place]) for place in collection.key_positions)
         values = self._values(collection, raws, label)
-        if values is None:
-            return None
         key = values[collection.key_positions[0]]
         if self._schema.referrers(collection.name):
             self._there[collection.name].add(key)
-        if collection.generated:
+        if collection.generated and key is not _UNFIT:
             self.greatest[collection.name] = max(key, self.greatest.get(collection.name, 0))
         self._claim(collection, "the key", collection.key, values, label)
         for unique in collection.uniques:
@@ -78,15 +77,15 @@ class Soundness:
                 self._claim(collection, unique.name, unique.fields, values, label)
         for reference in collection.references:
             target = values[collection.positions[reference.field]]
-            if target is not None:
+            if target is not None and target is not _UNFIT:
                 wanted = self._wanted.setdefault((collection.name, reference.field), {})
                 wanted.setdefault(target, Finding()).add(label)
-        return values
+        return None if any(value is _UNFIT for value in values) else values
 
-    def _values(self, collection: Collection, raws: Sequence[Any], label: str) -> list[Any] | None:
+    def _values(self, collection: Collection, raws: Sequence[Any], label: str) -> list[Any]:
+        """Give the primitives, with _UNFIT where there is none."""
         fill = self._fill.get(collection.name, {})
         values: list[Any] = []
-        is_fit = True
         for field, raw in zip(collection.fields, raws, strict=True):
             place = f"{collection.name}.{field.column}"
             if raw is None:
@@ -94,15 +93,15 @@ class Soundness:
                 if value is None and not field.optional:
                     more = f"; --fill {collection.name}.{field.name}=VALUE gives them one"
                     self.find(f"{place}: values are missing", more).add(label)
-                    is_fit = False
+                    value = _UNFIT
                 values.append(value)
                 continue
             try:
                 values.append(primitive_of(field, raw))
             except Unfit as reason:
                 self.find(f"{place}: values {reason}").add(label)
-                is_fit = False
-        return values if is_fit else None
+                values.append(_UNFIT)
+        return values
 
     def find(self, what: str, more: str = "") -> Finding:
         """Give the finding of that text."""
@@ -112,7 +111,10 @@ class Soundness:
         self, collection: Collection, name: str, fields: Sequence[str], values: Sequence[Any], label: str
     ) -> None:
         met = self._met.setdefault((collection.name, name), set())
-        held = _held([values[collection.positions[part]] for part in fields])
+        parts = [values[collection.positions[part]] for part in fields]
+        if any(part is _UNFIT for part in parts):
+            return
+        held = _held(parts)
         if held in met:
             self.find(f"{collection.name}: records repeat what another has in {name}").add(label)
         met.add(held)
@@ -142,9 +144,8 @@ def _is_exempt(collection: Collection, unique: Unique, values: Sequence[Any]) ->
     """Tell whether a unique ignores a record."""
     if any(values[collection.positions[part]] is None for part in unique.fields):
         return True
-    return (
-        unique.among == "live" and collection.live is not None and bool(values[collection.positions[collection.live]])
-    )
+    live = None if collection.live is None else values[collection.positions[collection.live]]
+    return unique.among == "live" and live in (True, _UNFIT)
 
 
 def _held(values: list[Any]) -> Any:

@@ -147,7 +147,7 @@ class Adoption:
 
         def place(value: Any) -> str:
             bound.append(value)
-            return self._dialect.placeholder(len(bound))
+            return self._takeover.placeholder(len(bound))
 
         where = ""
         if after is not None:

@@ -45,6 +45,10 @@ class Takeover(ABC):
         """Write a name."""
         return self.dialect.quoted(name)
 
+    def placeholder(self, number: int) -> str:
+        """Write the place of a statement's parameter, numbered from 1."""
+        return self.dialect.placeholder(number)
+
     def making(self, name: str) -> str:
         """Give the name that a table has while it is made."""
         return short(f"{name}.adopting", self.dialect.longest_name)
@@ -89,6 +93,11 @@ class Takeover(ABC):
 
 class FileTakeover(Takeover):
     """Of a SQLite file."""
+
+    def placeholder(self, number: int) -> str:
+        """Write the place of a statement's parameter."""
+        del number
+        return "?"
 
     def begin_look(self) -> None:
         """Begin to read."""
