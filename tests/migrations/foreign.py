@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -27,6 +28,18 @@ class Foreign:
         self.database = database
         self.url = url
         self.execute = execute
+
+    def wait_for_quiet(self) -> None:
+        """Wait until the server has ended what programs that were killed had asked for."""
+        look = {
+            "postgresql": (
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                "AND backend_type = 'client backend'"
+            ),
+            "mariadb": "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        }.get(self.database)
+        while look is not None and self.execute(look):
+            time.sleep(0.01)
 
     def dump(self) -> dict[str, tuple[str, list[str]]]:
         """Give all that is there: the definition and the rows of each table."""

@@ -97,7 +97,8 @@ def _bytes(field: Field, value: Any) -> bytes:
 
 
 def _raw(value: Any) -> bytes | None:
-    return bytes(value) if value.__class__ in _BYTES else None
+    found: Any = bytes
+    return found(value) if isinstance(value, _BYTES) else None
 
 
 def _datetime(_: Field, value: Any) -> str:
