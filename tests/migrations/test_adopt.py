@@ -312,7 +312,7 @@ def test_a_death_before_any_statement_leaves_the_old_tables_or_the_adopted_ones(
 
 @contextmanager
 def dying(old: Foreign) -> Iterator[Callable[[int], int]]:
-    """Give a function that adopts in another process, which kills itself after some statements; it gives what became."""
+    """Give a function that adopts in another process, which dies after some statements; it gives the exit code."""
     program = subprocess.Popen(
         [sys.executable, "-c", DYING, old.url, __name__],
         stdin=subprocess.PIPE,

@@ -32,8 +32,8 @@ TABLES = {
         CREATE TABLE loose (number INTEGER)
     """,
     "postgresql": """
-        CREATE TABLE author (id SERIAL PRIMARY KEY, name VARCHAR(80) NOT NULL, born DATE, "class" TEXT, tag UUID, host INET,
-            net CIDR, notes JSONB, place POINT);
+        CREATE TABLE author (id SERIAL PRIMARY KEY, name VARCHAR(80) NOT NULL, born DATE, "class" TEXT, tag UUID,
+            host INET, net CIDR, notes JSONB, place POINT);
         CREATE TABLE book (isbn CHAR(13) PRIMARY KEY,
             author_id INTEGER NOT NULL REFERENCES author (id) ON DELETE CASCADE,
             second INTEGER REFERENCES author ON DELETE SET NULL, price NUMERIC(8, 2), "date" TIMESTAMP, cover BYTEA,

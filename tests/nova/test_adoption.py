@@ -13,13 +13,14 @@ import manystore.nova
 from manystore import AsMapping
 from manystore.cli.main import main
 from manystore.nova.database import Nova
+from manystore.nova.model.instance import Instance
 
 from ..migrations.foreign import DATABASES, Foreign, foreign
 from .tables_2011 import ROWS, Tables, build
 
+pytestmark = pytest.mark.slow
 MODELS = ("--database", "manystore.nova.database:Nova")
 FOLDER = ("--folder", str(Path(manystore.nova.__path__[0]) / "migrations"))
-OURS = {"network_takings", "quota_uses", "journal"}
 
 
 @pytest.fixture(params=DATABASES)
@@ -64,6 +65,12 @@ def check_read(url: str, tables: Tables, changes: dict[tuple[str, str], Any]) ->
         assert seen >= set(tables.columns)
 
 
+CHANGES = {  # between the tables that the migrations left and the classes
+    ("volumes", "snapshot_id"): lambda value: None if value is None else str(value),
+    ("floating_ips", "auto_assigned"): bool,
+}
+
+
 def test_as_the_migrations_left_it(old: Foreign):
     tables = built(old, deployed=True)
     before = old.dump()
@@ -75,8 +82,44 @@ def test_as_the_migrations_left_it(old: Foreign):
     assert "next: manystore migrate up" in run("adopt", old.url, *MODELS, "--yes")
     assert "is manystore's already" in run("adopt", old.url, *MODELS, "--yes")
     run("up", old.url, *FOLDER)
-    changes = {
-        ("volumes", "snapshot_id"): lambda value: None if value is None else str(value),
-        ("floating_ips", "auto_assigned"): bool,
-    }
-    check_read(old.url, tables, changes)
+    check_read(old.url, tables, CHANGES)
+
+
+def test_as_the_classes_made_it(old: Foreign):
+    tables = built(old, deployed=False)
+    assert "the tables are those after 0060_access_paths" in run("adopt", old.url, *MODELS, "--yes")
+    run("up", old.url, *FOLDER)
+    check_read(old.url, tables, {})
+    with Nova.connect(old.url) as db:
+        assert db.instance.create(Instance(project_id="projects 1é")).id == ROWS + 1
+        assert db.system.floating_ip.get(2, deleted="any").fixed_ip_id == 2
+
+
+def test_some_releases_earlier(tmp_path: Path):
+    with foreign("sqlite", tmp_path) as old:
+        tables = Tables(old.database, deployed=True)
+        for table in ("bw_usage_cache", "s3_images", "sm_volume", "sm_backend_config", "sm_flavors"):
+            del tables.columns[table]
+        (flavorid,) = (column for column in tables.columns["instance_types"] if column.name == "flavorid")
+        flavorid.type = "int"
+        for text in (*tables.creation(), *tables.filling()):
+            old.execute(text)
+        assert "the tables are those after 0053_connection_info" in run("adopt", old.url, *MODELS, "--yes")
+        run("up", old.url, *FOLDER)
+        text_of = {("instance_types", "flavorid"): lambda value: None if value is None else str(value)}
+        check_read(old.url, tables, CHANGES | text_of)
+
+
+def test_what_nova_never_promised_is_found_out(tmp_path: Path):
+    with foreign("sqlite", tmp_path) as old:
+        built(old, deployed=True)
+        old.execute("UPDATE instances SET uuid = 'x' || substr('0123456789012345678901234567890123456789', 1, 36)")
+        old.execute("UPDATE fixed_ips SET instance_id = 77 WHERE id = 1")
+        old.execute("UPDATE networks SET deleted = NULL WHERE id = 3")
+        lines = run("adopt", old.url, *MODELS, exit_code=1).splitlines()
+        assert lines == [
+            "the tables are not those of the models after 0057_storage_manager; 3 differences, nothing was changed:",
+            "  instances.uuid: values are longer than 36 characters: 3 (keys 1, 2, 3)",
+            "  networks.deleted: values are missing: 1 (keys 3); --fill networks.deleted=VALUE gives them one",
+            "  fixed_ips.instance_id: values lead to no record of instances: 1 (keys 1)",
+        ]

@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[tuple[str, FoundKind], ...]] = {
         (r".*INT", "int"),
         (r".*CHAR|.*CLOB|.*TEXT|STRING", "str"),
         (r".*BLOB|.*BINARY|BYTEA", "bytes"),
-        (r"REAL|FLOA|DOUB", "float"),
+        (r"REAL|FLOAT|DOUBLE", "float"),
         (r"NUMERIC|DECIMAL", "decimal"),
         (r"", "any"),
     ),
