@@ -244,7 +244,7 @@ class SQLiteStore(SQLStore):
             raise URLError("sqlite: the option durability takes full or off")
         path = _file_of(url.path)
         timeout, kept = url.option("timeout", _TIMEOUT), url.option("pool", _POOL)
-        _examine(path)
+        _examine(path, foreign=url.foreign)
         files = Files(path, timeout=timeout, durable=durability == "full", kept=int(kept))
         # The database itself waits for other writers, as long as timeout says.
         return cls(files, SQLite(), url.prefix, wait=wait, patience=timeout)
@@ -303,12 +303,17 @@ def _file_of(path: str) -> str:
     return path
 
 
-def _examine(path: str) -> None:
-    """Look at the file without changing it; raise NotADatabase when it holds what manystore did not make."""
+def _examine(path: str, *, foreign: bool) -> None:
+    """Look at the file without changing it; raise NotADatabase when it holds what manystore did not make.
+
+    foreign: that is just what is looked for.
+    """
     try:
         with open(path, "rb") as opened:
             beginning = opened.read(len(_HEADER))
     except FileNotFoundError:
+        if foreign:
+            raise Unavailable(f"there is no file {path}") from None
         return
     except OSError as reason:
         raise Unavailable(f"{path}: {reason.strerror}") from None
@@ -320,7 +325,11 @@ def _examine(path: str) -> None:
         tables = _tables(path)
     except sqlite3.Error as error:
         raise translate(error) from error
-    if tables and not any(columns >= CATALOG_COLUMNS for name, columns in tables.items() if name.endswith(CATALOG)):
+    if (
+        tables
+        and not foreign
+        and not any(columns >= CATALOG_COLUMNS for name, columns in tables.items() if name.endswith(CATALOG))
+    ):
         raise NotADatabase(f"{path} holds tables that manystore did not make; it was left untouched")
 
 
