@@ -168,8 +168,10 @@ class _Search:
             sure = sum(self._acts[at].is_sure for at in left)
             if not sure:
                 return True
-            if (left, state) in looked_at or len(looked_at) > _MOST:
+            if (left, state) in looked_at:
                 continue
+            if len(looked_at) >= _MOST:
+                return False
             looked_at.add((left, state))
             if sure < self._furthest[0]:
                 self._furthest = (sure, frozenset(left), state)
@@ -209,6 +211,6 @@ class _Search:
         return "\n".join([*lines, *(f"  {act}" for act in sure[:4])])
 
 
-_MOST = 50_000  # places looked at: an order that explains all is found long before, if there is one
+_MOST = 5_000  # places looked at: an order that explains all is found long before, if there is one
 _MAKING = ("create", "save", "update")
 _READS = ("read", "absent", "unlike", "moved", "present")
