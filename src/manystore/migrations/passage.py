@@ -92,6 +92,11 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
         return [(name, crossing) for name, crossing in self.crossings.items() if name not in self.closed]
 
     @cached_property
+    def counting(self) -> tuple[Crossing, ...]:
+        """Give the collections whose keys programs of the head count up, and those of the base chose themselves."""
+        return tuple(c for _, c in self._led() if c.declared.generated and not c.base.generated)
+
+    @cached_property
     def absent(self) -> dict[str, dict[str, Any]]:
         """Give what a record that lacks a column of the head holds there, where that is not None."""
         found = {crossing.base.name: crossing.absent for _, crossing in self._led()}
