@@ -92,7 +92,7 @@ class Reader:
 
     def _once_more(self, lost: Connection, error: Exception, text: str, bound: Sequence[Any], epoch: str) -> list[Row]:
         self.connections.drop(lost)
-        if self.dialect.verdict(error) not in ("broken", "again"):
+        if self.dialect.verdict(error) not in ("broken", "again", "stale"):
             self._refuse(error, epoch)
         self.connections.forget()
         connection = self.connections.opened()
