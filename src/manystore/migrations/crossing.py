@@ -190,7 +190,8 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
             return True
         if self.fixed:
             there = {f.column for f in self.between_fields}
-            return not there.issuperset(self.physical.values())
+            # What is made of others on the way back is not made for records that have the version it leads to already.
+            return not there.issuperset(self.physical.values()) or any(map(_makes_back, self.pin.lenses))
         return not all(map(self._stays, self.pin.lenses))
 
     def _stays(self, lens: Lens) -> bool:
@@ -205,6 +206,11 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
         if not self.fixed:
             return lifted
         return {self.physical[column]: lifted[column] for column in self.declared.columns}
+
+
+def _makes_back(lens: Lens) -> bool:
+    """Tell whether a lens leaves columns out whose values are made of others on the way back."""
+    return bool(lens.head) and not {base for base, _ in lens.same}.issuperset(lens.base)
 
 
 def _parts(collection: Collection) -> list[tuple[str, int]]:

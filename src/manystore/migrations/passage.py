@@ -104,6 +104,11 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
         return tuple(k for name, c in self.crossings.items() if not c.is_copied for k in c.states(c.unready, name))
 
     @cached_property
+    def counting(self) -> tuple[Crossing, ...]:
+        """Give the collections whose keys programs of the head count up, and those of the base chose themselves."""
+        return tuple(c for _, c in self._led() if c.declared.generated and not c.base.generated)
+
+    @cached_property
     def absent(self) -> dict[str, dict[str, Any]]:
         """Give what a record that lacks a column of the head holds there, where that is not None."""
         found = {crossing.base.name: crossing.absent for crossing in self.crossings.values()}

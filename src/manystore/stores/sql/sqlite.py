@@ -1,6 +1,6 @@
 """SQLite: `sqlite:///file.db`. What it calls types, how a file is opened and looked at, what its errors mean.
 
-Knows sqlite3 and the file format's first bytes; must not know plans or changes. SQLite has one writer at a time.
+Knows sqlite3; must not know plans or changes. SQLite has one writer at a time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from .store import SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS
 
 _KEPT_STATEMENTS = 1000  # prepared ones, a connection
-_HEADER = b"SQLite format 3\0"
 _POOL, _TIMEOUT = 16, 5
 _ATTEMPTS = 20
 _LONG = 4096  # values of an `in`: a statement has some ten thousand parameters at most, so more go as one JSON text
@@ -306,24 +305,24 @@ def _file_of(path: str) -> str:
 def _examine(path: str, *, foreign: bool) -> None:
     """Look at the file without changing it; raise NotADatabase when it holds what manystore did not make.
 
-    foreign: that is just what is looked for.
+    foreign: that is just what is looked for. SQLite alone may open it: whoever else closes a file takes the locks away
+    that this process has on it, and another program, which then believes that it is the last one, removes the log that
+    is still in use here.
     """
     try:
-        with open(path, "rb") as opened:
-            beginning = opened.read(len(_HEADER))
+        if not os.stat(path).st_size:
+            return
     except FileNotFoundError:
         if foreign:
             raise Unavailable(f"there is no file {path}") from None
         return
     except OSError as reason:
         raise Unavailable(f"{path}: {reason.strerror}") from None
-    if not beginning:
-        return
-    if beginning != _HEADER:
-        raise NotADatabase(f"{path} is no SQLite file; it was left untouched")
     try:
         tables = _tables(path)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == _NOTADB:
+            raise NotADatabase(f"{path} is no SQLite file; it was left untouched") from None
         raise translate(error) from error
     if (
         tables
