@@ -28,6 +28,7 @@ def cut_everywhere(site: Site, *, put: bool) -> int:
         return number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put", [False, True])
 def test_side_by_side(site: Site, put: bool) -> None:
     fill(site)
@@ -37,6 +38,7 @@ def test_side_by_side(site: Site, put: bool) -> None:
     assert site.deployment().status().due == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put", [False, True])
 def test_made_anew(site: Site, put: bool) -> None:
     begun(site, after(*TRANSLATED), after(*SEEDED, name="0003_seeds", follows="0002_next"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,16 @@ def test_each_of_the_57_is_there_in_its_order(history: History) -> None:
 
 
 def test_there_and_back_with_data_at_each_step(history: History, store: Walked) -> None:
-    for number, migration in enumerate(history.migrations, 1001):
-        scene = SCENES.get(number_of(migration))
-        for collection, rows in (scene or {}).items():
+    walk_there(store, history.migrations, history)
+    grow(store, 2000)
+    walk_back(store, history.migrations)
+    assert store.schema == Schema(())
+
+
+def walk_there(store: Walked, migrations: Sequence[Migration], history: History) -> None:
+    """Carry migrations out one by one, with new records before each, and look at all records after it."""
+    for number, migration in enumerate(migrations, 1001):
+        for collection, rows in SCENES.get(number_of(migration), {}).items():
             store.insert(collection, *rows)
         grow(store, number)
         before = dump(store)
@@ -74,13 +82,15 @@ def test_there_and_back_with_data_at_each_step(history: History, store: Walked) 
         after = dump(store)
         assert after == expected(before, after, store.schema, THERE.get(number_of(migration))), migration.name
         assert store.schema == history.schema(migration.name)
-    grow(store, 2000)
-    for migration in reversed(history.migrations):
+
+
+def walk_back(store: Walked, migrations: Sequence[Migration]) -> None:
+    """Go back before each of some migrations, the last one first."""
+    for migration in reversed(migrations):
         before = dump(store)
         store.revert(migration)
         after = dump(store)
         assert after == expected(before, after, store.schema, BACK.get(number_of(migration))), migration.name
-    assert store.schema == Schema(())
 
 
 # What is put there before a migration, beside one record in each collection at each step.

@@ -14,9 +14,13 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from ..migrations.deployment import Deployment, Status
+from ..migrations.forecast import Offline, script
 from ..migrations.judge import PATIENCE
-from ..store.registry import open_store
+from ..migrations.route import route
+from ..schema.schema import Schema
+from ..store.registry import open_store, store_class
 from ..store.url import parse_url
 from .project import FOLDER, folder_of
 
@@ -74,17 +78,45 @@ def up(url: str, folder: Path | None, prefix: str, to: str | None, patience: flo
 
 
 @click.command()
-@_on_store
+@click.argument("url", required=False)
+@FOLDER
+@_PREFIX
 @click.option("--to", metavar="NAME", help="The migration to stop after, by name or number; the last if not given.")
-def plan(url: str, folder: Path | None, prefix: str, to: str | None) -> None:
+@click.option("--sql", "dialect", metavar="DIALECT", help="Print the DDL for such a database; no store is asked.")
+@click.option("--from", "base", metavar="NAME", help="With --sql: the migration to begin after; nothing if not given.")
+def plan(
+    url: str | None, folder: Path | None, prefix: str, *, to: str | None, dialect: str | None, base: str | None
+) -> None:  # fmt: skip
     """Print what `up` would do on the store of URL: statements, builds, records to touch. Changes nothing.
 
     \b
     manystore migrate plan postgresql://localhost/shop
+    manystore migrate plan --sql postgresql --from 0006
     """
-    with _deployment(url, folder, prefix) as deployment:
-        for line in deployment.plan(to):
+    if (url is None) == (dialect is None) or (base is not None and dialect is None):
+        raise UsageError("plan takes the URL of a store, or --sql and perhaps --from")
+    if url is not None:
+        with _deployment(url, folder, prefix) as deployment:
+            for line in deployment.plan(to, _offline(parse_url(url).scheme, prefix)):
+                click.echo(line)
+    elif dialect is not None:
+        history = folder_of(folder).history()
+        end = history.migration(to or next(iter(history.heads), "")).name
+        begin = "" if base is None else history.migration(base).name
+        schema = history.schema(begin) if begin else Schema(())
+        offline = _offline(dialect, prefix)
+        if offline is None:
+            raise UsageError(f"{dialect}: has no DDL; `manystore migrate plan URL` says what is done there")
+        for line in script(route(history, begin, end), schema, offline):
             click.echo(line)
+
+
+def _offline(scheme: str, prefix: str) -> Offline | None:
+    """Give what writes the statements of a store of that scheme; None where it has none."""
+    write = getattr(store_class(scheme), "offline", None)
+    if write is None:
+        return None
+    return lambda older, catalog, further, then: write(scheme, older, catalog, further, then, prefix=prefix)
 
 
 @click.command()
@@ -159,7 +191,8 @@ def _words(status: Status) -> Iterator[str]:
         yield f"at {status.at or 'nothing'}, no window open"
     else:
         yield f"window {status.phase}: from {status.at or 'nothing'} to {status.target or 'nothing'}"
-    yield f"to come: {status.ahead} migrations" if status.ahead else "this history has no more"
+    ahead = f"{status.ahead} migration{'' if status.ahead == 1 else 's'}"
+    yield f"to come: {ahead}" if status.ahead else "this history has no more"
     for name, state in sorted(status.states.items()):
         yield f"  {name}: {state}"
     for program in status.older:

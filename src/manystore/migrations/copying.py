@@ -26,19 +26,20 @@ from .rewriting import Rewriting
 Told = Callable[[str], None]
 
 
-class Copying:
-    """The copies of one passage on one store."""
+class Copies(msgspec.Struct, frozen=True, dict=True):
+    """What a passage makes anew, whatever the store."""
 
-    def __init__(self, store: Store, passage: Passage, told: Told) -> None:
-        self._store = store
-        self._passage = passage
-        self._told = told
-        self.rewriting = Rewriting(passage.window)
+    passage: Passage
 
     @cached_property
-    def copies(self) -> dict[str, Collection]:
+    def rewriting(self) -> Rewriting:
+        """Give what makes the records."""
+        return Rewriting(self.passage.window)
+
+    @cached_property
+    def made(self) -> dict[str, Collection]:
         """Give what is made anew, by its name in the head, as it is kept beside what is there."""
-        head = self._passage.head
+        head = self.passage.head
         names = {name: head.collection(name).stored for name in self.rewriting.copied}
 
         def led(reference: Reference) -> Reference:
@@ -54,21 +55,22 @@ class Copying:
             for name, stored in names.items()
         }
 
-    def look(self, catalog: Catalog) -> None:
-        """Refuse, before anything is changed, what the records do not allow: while everybody goes on.
-
-        The copies are made and not kept.
-        """
-        read = Records(self._store, catalog).read
-        self.rewriting.preconditions(read)
-        if self.copies:
-            self._told(f"look whether {', '.join(self.copies)} can be made anew")
-            self.rewriting.rehearse(read)
+    @cached_property
+    def round(self) -> tuple[str, ...]:
+        """Name the references of copies that may lead to a record which comes later: looked at when all are there."""
+        order = list(self.made)
+        names = {copy.name: name for name, copy in self.made.items()}
+        return tuple(
+            state_key(copy.name, f"{reference.field}.reference")
+            for place, copy in enumerate(self.made.values())
+            for reference in copy.references
+            if reference.target in names and order.index(names[reference.target]) >= place
+        )
 
     def closed(self, open_: Catalog) -> Catalog:
         """Give the catalog under which the copies are made."""
-        kept = {c.name: c for c in self._passage.between.collections}
-        kept |= {copy.name: copy for copy in self.copies.values()}
+        kept = {c.name: c for c in self.passage.between.collections}
+        kept |= {copy.name: copy for copy in self.made.values()}
         states: dict[str, IndexState] = dict.fromkeys(self.round, "absent")
         return open_.changed(
             phase="closed",
@@ -77,39 +79,48 @@ class Copying:
             indexes={**open_.indexes, **states},
         )
 
-    @cached_property
-    def round(self) -> tuple[str, ...]:
-        """Name the references of copies that may lead to a record which comes later: looked at when all are there."""
-        order = list(self.copies)
-        names = {copy.name: name for name, copy in self.copies.items()}
-        return tuple(
-            state_key(copy.name, f"{reference.field}.reference")
-            for place, copy in enumerate(self.copies.values())
-            for reference in copy.references
-            if reference.target in names and order.index(names[reference.target]) >= place
-        )
-
     def looking(self, closed: Catalog) -> Catalog:
         """Give the catalog under which the references that go round are looked at: all records are there."""
         return closed.changed(indexes=closed.indexes | dict.fromkeys(self.round, "building"))
 
+
+class Copying:
+    """The copies of one passage on one store."""
+
+    def __init__(self, store: Store, copies: Copies, told: Told) -> None:
+        self._store = store
+        self._told = told
+        self._copies = copies.made
+        self._rewriting = copies.rewriting
+
+    def look(self, catalog: Catalog) -> None:
+        """Refuse, before anything is changed, what the records do not allow: while everybody goes on.
+
+        The copies are made and not kept.
+        """
+        read = Records(self._store, catalog).read
+        self._rewriting.preconditions(read)
+        if self._copies:
+            self._told(f"look whether {', '.join(self._copies)} can be made anew")
+            self._rewriting.rehearse(read)
+
     def clear(self, catalog: Catalog) -> None:
         """Take away what an earlier try has copied. catalog: keeps the copies."""
-        for copy in reversed(self.copies.values()):
+        for copy in reversed(self._copies.values()):
             Records(self._store, catalog).clear(copy.name)
 
     def copy(self, closed: Catalog) -> None:
         """Make all copies. closed: in force; what it says of references that go round is for the caller to change."""
         records = Records(self._store, closed)
-        made = self.rewriting.records(records.read)
-        counts = dict.fromkeys(self.copies, 0)
+        made = self._rewriting.records(records.read)
+        counts = dict.fromkeys(self._copies, 0)
         for name, group in groupby(made, key=itemgetter(0)):
             counts[name] = self._put(records, name, (record for _, record in group))
         for name, count in counts.items():
             self._told(f"  {name}: {count:,} records made anew")
 
     def _put(self, records: Records, name: str, made: Iterator[Record]) -> int:
-        copy, highest, count = self.copies[name], 0, 0
+        copy, highest, count = self._copies[name], 0, 0
 
         def watched() -> Iterator[Record]:
             nonlocal highest

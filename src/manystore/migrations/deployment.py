@@ -18,7 +18,7 @@ from ..schema.operation import CreateDatabase, ReplaceCatalog
 from ..schema.schema import Schema
 from ..schema.system import SYSTEM
 from ..store.protocol import Store, Wait
-from .forecast import Forecast, outline
+from .forecast import Forecast, Offline, outline
 from .history import History
 from .judge import PATIENCE, Judge, Program
 from .operation import refuse
@@ -133,7 +133,7 @@ class Deployment:
             due=_due(catalog, is_last=at in self._history.heads),
         )
 
-    def plan(self, to: str | None = None) -> Iterator[str]:
+    def plan(self, to: str | None = None, offline: Offline | None = None) -> Iterator[str]:
         """Say what `up` would do here, step by step; the statements of the first window alone: they hang on the store.
 
         Changes nothing.
@@ -149,13 +149,16 @@ class Deployment:
             leg = Leg(at, catalog.target, self._way(catalog))
             yield f"the window is {catalog.phase}{', and dropped' if is_dropped(catalog) else ''}"
             yield from outline(leg)
-            yield from Forecast(self._store, self._passage(catalog), catalog, catalog.target).lines()
+            yield from Forecast(self._store, self._passage(catalog), catalog, catalog.target, offline).lines()
             at = catalog.target
-        for leg in route(self._history, at, goal, _secret(catalog)):
+        legs = route(self._history, at, goal, _secret(catalog))
+        for leg in legs:
             yield from outline(leg)
             if leg.base == at and catalog.phase == "stable":
                 passage = Passage(leg.window, catalog.base, self._is_fixed)
-                yield from Forecast(self._store, passage, catalog, leg.head).lines()
+                yield from Forecast(self._store, passage, catalog, leg.head, offline).lines()
+        if not legs and catalog.phase == "stable":
+            yield f"nothing to do: at {_place(at)}"
 
     # -- the way --
 

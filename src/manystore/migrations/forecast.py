@@ -5,15 +5,22 @@ Knows passages and asks the store to explain its operations; must not know when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from ..schema.catalog import Catalog
 from ..schema.operation import Build, Contract, Explain, Operation, Prepare, Sweep, Words
 from ..schema.schema import Schema
+from ..schema.system import SYSTEM
 from ..store.protocol import Store
+from .copying import Copies
 from .passage import Passage
+from .records import Records
 from .route import Leg
 from .transit import building
+
+# (an older schema, a catalog, what is kept further, the last catalog of the window) -> the statements between them
+Offline: TypeAlias = Callable[[Schema, Catalog, Schema, Catalog | None], tuple[str, ...]]
 
 
 def outline(leg: Leg) -> Iterator[str]:
@@ -25,11 +32,35 @@ def outline(leg: Leg) -> Iterator[str]:
         yield f"  {step.operation.title()}  [{manner.text}{f'; destructive: loses {lost}' if lost else ''}]"
 
 
-class Forecast:
-    """What is still to come of one passage on one store. catalog: in force, stable or with this window open."""
+def script(legs: Iterable[Leg], base: Schema, offline: Offline) -> Iterator[str]:
+    """Give the statements of some windows, without a store. base: the declared schema where they begin."""
+    system = {c.name: c for c in SYSTEM}
+    catalog = Catalog.first(Schema(tuple(sorted((*system.values(), *base.collections), key=lambda c: c.name))))
+    for leg in legs:
+        yield f"-- {leg.base or 'nothing'} to {leg.head or 'nothing'}"
+        passage = Passage(leg.window, catalog.base, fixed=True)
+        opened = passage.opened(catalog, leg.head)
+        copies = Copies(passage)
+        if copies.made:
+            yield f"-- made anew by `manystore migrate up`, record by record: {', '.join(copies.made)}"
+            opened = copies.closed(opened)
+        settled = passage.settled(passage.swept(passage.raised(opened)))
+        for statement in offline(catalog.base, opened, passage.above, settled):
+            yield f"{statement.rstrip(';')};"
+        catalog = settled
 
-    def __init__(self, store: Store, passage: Passage, catalog: Catalog, target: str) -> None:
+
+class Forecast:
+    """What is still to come of one passage on one store. catalog: in force, stable or with this window open.
+
+    offline: writes the statements of such a store, if it has any, for tables that are not there yet.
+    """
+
+    def __init__(
+        self, store: Store, passage: Passage, catalog: Catalog, target: str, offline: Offline | None = None
+    ) -> None:
         self._store = store
+        self._offline = offline
         self._passage = passage
         self._now = catalog
         opened = passage.opened(catalog, target) if catalog.phase == "stable" else catalog
@@ -39,7 +70,7 @@ class Forecast:
         """Say it, phase by phase."""
         phase = self._now.phase
         if phase == "stable":
-            yield from self._said("open", self._explained(Prepare(self._opened, self._passage.above)))
+            yield from self._said("open", self._explained(Prepare(self._opened, self._passage.further)))
         if phase in ("stable", "open"):
             yield from self._built()
             yield from self._unready()
@@ -73,12 +104,24 @@ class Forecast:
         for collection in self._passage.head.collections:
             lift = self._passage.lift(collection.name)
             if lift is not None:
-                words = self._explained(Sweep(self._now.epoch, collection.name, lift))
-                yield from self._said(f"sweep {collection.name}, while programs go on", words)
+                what = f"sweep {collection.name}, while programs go on"
+                yield from self._said(what, self._rewritten(Sweep(self._now.epoch, collection.name, lift)))
+
+    def _rewritten(self, sweep: Sweep) -> Words:
+        kept = self._passage.crossings[sweep.collection].base
+        if not self._passage.fixed or self._now.phase == "raised":
+            return self._explained(sweep)
+        number = Records(self._store, self._now).count(kept.name)
+        return Words((f"rewrite {number:,} records of {kept.model}, {sweep.limit} at a time",))
 
     def _contracted(self) -> Iterator[str]:
-        swept = self._passage.swept(self._opened)
-        words = self._explained(Contract(self._now.epoch, self._passage.settled(swept)))
+        settled = self._passage.settled(self._passage.swept(self._passage.raised(self._opened)))
+        if self._offline is not None and self._now.phase in ("stable", "open"):
+            way = (self._passage.base, self._opened, self._passage.further)
+            statements = self._offline(*way, settled)[len(self._offline(*way, None)) :]
+            words = Words(statements, blocking=bool(statements))
+        else:
+            words = self._explained(Contract(self._now.epoch, settled))
         gone = tuple(f"take away {part}" for part in sorted(_parts(self._passage.between) - _parts(self._passage.head)))
         yield from self._said("contract", Words((*gone, *words.statements), words.blocking))
 

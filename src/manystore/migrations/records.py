@@ -62,6 +62,14 @@ class Records:
     def _page(self, made: Plan, after: Values | None) -> list[Record]:
         return self._store.read(made, (), epoch=self._catalog.epoch, limit=_PAGE, after=after).rows
 
+    def count(self, name: str) -> int:
+        """Count the records of a kept collection."""
+        kept = self._catalog.kept.collection(name)
+        made = plan(Query(kept, output="count", scan=True), self._catalog)
+        made.codec, made.matches = _Codec(kept, self._store, {}), lambda _, __: True
+        found: int = self._store.read(made, (), epoch=self._catalog.epoch).rows[0]
+        return found
+
     def put(self, collection: Collection, records: Iterable[Record]) -> Iterator[int]:
         """Insert records by the names of fields, step by step; give how many each step held."""
         form = RecordForm(collection, self._store.forms)

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from ..errors import Corrupted
+from ..errors import Corrupted, EpochChanged, StoreError
+from ..query.plan import CATALOG
 from ..schema.catalog import Catalog
-from ..schema.operation import Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
+from ..schema.operation import Altered, Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
 from ..schema.schema import Collection, Schema
 from ..store.protocol import Store, Wait
-from .copying import Copying
+from .copying import Copies, Copying
 from .operation import refuse
 from .passage import Lift, Passage
 from .seeding import Seeding
@@ -33,7 +34,8 @@ class Transit:
         self._store = store
         self._passage = passage
         self._told = told
-        self._copying = Copying(store, passage, told)
+        self._copies = Copies(passage)
+        self._copying = Copying(store, self._copies, told)
         self._seeding = Seeding(store, passage, wait)
 
     def open(self, stable: Catalog, base: str, target: str) -> Catalog:
@@ -46,7 +48,7 @@ class Transit:
         self._copying.look(stable)
         opened = self._passage.opened(stable, target)
         opened = msgspec.structs.replace(opened, migration=base, indexes=opened.indexes | self._seeding.states)
-        self._store.alter(Prepare(opened, self._passage.above))
+        self._alter(Prepare(opened, self._passage.further), stable.epoch)
         return self._put(stable, opened)
 
     def build(self, opened: Catalog) -> Catalog:
@@ -65,25 +67,30 @@ class Transit:
 
     def raise_(self, built: Catalog) -> Catalog:
         """Let programs of the head alone write: the point of no return. What is made anew is made before."""
-        if self._copying.copies:
+        if self._copies.made:
             built = self._copied(built)
         return self._put(built, self._passage.raised(built))
 
     def _copied(self, catalog: Catalog) -> Catalog:
         copying = self._copying
         if catalog.phase == "closed":
-            copying.clear(catalog)
-            closed = self._put(catalog, copying.closed(catalog))
+            closed = self._cleared(catalog)
         else:
             copying.look(catalog)
-            closed = copying.closed(catalog)
-            self._store.alter(Prepare(closed))
+            closed = self._copies.closed(catalog)
+            self._alter(Prepare(closed), catalog.epoch)
             closed = self._put(catalog, closed)
         self._told(f"{', '.join(closed.closed)}: no writes until all records are made anew")
         copying.copy(closed)
-        if copying.round:
-            closed = self._put(closed, copying.looking(closed))
+        if self._copies.round:
+            closed = self._put(closed, self._copies.looking(closed))
             self._build(closed)
+        return closed
+
+    def _cleared(self, closed: Catalog) -> Catalog:
+        """Take away what an earlier try has copied; references that go round stand in nobody's way then."""
+        closed = self._put(closed, self._copies.closed(closed))
+        self._copying.clear(closed)
         return closed
 
     def sweep(self, raised: Catalog) -> Catalog:
@@ -93,7 +100,7 @@ class Transit:
             if lift is not None:
                 self._swept(raised, name, lift)
         after = self._passage.swept(raised)
-        self._store.alter(Prepare(after))
+        self._alter(Prepare(after), raised.epoch)
         return self._put(raised, after)
 
     def _swept(self, raised: Catalog, name: str, lift: Lift) -> None:
@@ -104,13 +111,13 @@ class Transit:
         """Take away what only the base had."""
         self._clear(swept, self._passage.between)
         settled = self._passage.settled(swept)
-        self._store.alter(Contract(swept.epoch, settled))
+        self._alter(Contract(swept.epoch, settled), swept.epoch)
         return settled
 
     def drop(self, open_: Catalog) -> Catalog:
         """Go back to the base: from now on programs of the head can write no more."""
         if open_.phase == "closed":
-            self._copying.clear(open_)
+            open_ = self._cleared(open_)
         base, older = self._passage.base, open_.kept
         dropped = open_.changed(phase="open", head=base, stored=None, older=older, absent={}, closed=(), indexes={})
         return self._put(open_, dropped)
@@ -122,21 +129,35 @@ class Transit:
                 self._swept(dropped, crossing.base.name, lambda columns, complement: {})
         self._clear(dropped, dropped.older or dropped.base)
         stable = self._passage.dropped(dropped)
-        self._store.alter(Contract(dropped.epoch, stable))
+        self._alter(Contract(dropped.epoch, stable), dropped.epoch)
         return stable
 
     def _clear(self, catalog: Catalog, older: Schema) -> None:
         self._all("clear what was kept before", partial(Clear, catalog.epoch, older))
 
     def _put(self, before: Catalog, after: Catalog) -> Catalog:
-        self._store.alter(ReplaceCatalog(before.epoch, after))
+        self._alter(ReplaceCatalog(before.epoch, after), before.epoch)
         return after
 
-    def _all(self, what: str, operation: Callable[[Any], Operation]) -> int:
+    def _alter(self, operation: Operation, epoch: str) -> Altered:
+        """Carry an operation out under the catalog of an epoch; EpochChanged when it fails because that is no more."""
+        try:
+            return self._store.alter(operation)
+        except StoreError as error:
+            # Another deployer may have taken away what this one was at, before either looked at the catalog.
+            found = self._store.read(CATALOG, (), epoch="").rows
+            if found and isinstance(operation, (ReplaceCatalog, Contract)) and found[0] == operation.catalog:
+                return None  # its answer was lost
+            if found and found[0].epoch != epoch:
+                raise EpochChanged("the catalog changed meanwhile") from error
+            raise
+
+    def _all(self, what: str, operation: Callable[[Any], Build | Sweep | Clear]) -> int:
         """Carry out all pages of an operation; give how many records it dealt with."""
         done, after, told = 0, None, 0
         while True:
-            progress = self._store.alter(operation(after))
+            work = operation(after)
+            progress = self._alter(work, work.epoch)
             if not isinstance(progress, Progress):
                 raise Corrupted(f"{what}: the store does not say how far it is")
             done, after = done + progress.done, progress.after

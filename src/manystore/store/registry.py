@@ -23,20 +23,25 @@ def known() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def store_class(scheme: str) -> type[Store]:
+    """Import the store of a scheme; raise URLError for one that nobody installed, or MissingDriver."""
+    found = known()
+    if scheme not in found:
+        raise URLError(f"no store for {scheme}://; there are: {', '.join(sorted(found)) or 'none'}")
+    try:
+        store: type[Store] = found[scheme].load()
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise  # a fault of the package's own, which no driver mends
+        # An entry point names its extra where that is not called like the scheme: `name = module:Class [extra]`.
+        extra = (*found[scheme].extras, scheme)[0]
+        raise MissingDriver(f"{scheme}:// needs {missing.name}: pip install 'manystore[{extra}]'") from None
+    return store
+
+
 def open_store(url: StoreURL, *, wait: Wait) -> Store:
     """Open the store that a URL names; raise URLError, MissingDriver, or what the store's open raises.
 
     wait: what the store's pauses go through.
     """
-    found = known()
-    if url.scheme not in found:
-        raise URLError(f"no store for {url.scheme}://; there are: {', '.join(sorted(found)) or 'none'}")
-    try:
-        store: type[Store] = found[url.scheme].load()
-    except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.partition(".")[0] == __name__.partition(".")[0]:
-            raise  # a fault of the package's own, which no driver mends
-        # An entry point names its extra where that is not called like the scheme: `name = module:Class [extra]`.
-        extra = (*found[url.scheme].extras, url.scheme)[0]
-        raise MissingDriver(f"{url.scheme}:// needs {missing.name}: pip install 'manystore[{extra}]'") from None
-    return store.open(url, wait=wait)
+    return store_class(url.scheme).open(url, wait=wait)

@@ -334,7 +334,17 @@ def _examine(path: str, *, foreign: bool) -> None:
 
 
 def _tables(path: str) -> dict[str, set[str]]:
-    connection = sqlite3.connect(f"file:{quote(str(Path(path).absolute()))}?mode=ro", uri=True)
+    try:
+        return _columns(path, "ro")
+    except sqlite3.OperationalError as error:
+        # A program died while it wrote: what it left half done must be undone before anybody can read.
+        if error.sqlite_errorcode & 0xFF != _READONLY:
+            raise
+        return _columns(path, "rw")
+
+
+def _columns(path: str, mode: str) -> dict[str, set[str]]:
+    connection = sqlite3.connect(f"file:{quote(str(Path(path).absolute()))}?mode={mode}", uri=True)
     try:
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         found = "SELECT name FROM pragma_table_info(?)"

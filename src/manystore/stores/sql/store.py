@@ -10,6 +10,7 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from sqlalchemy import insert, update
@@ -19,7 +20,17 @@ from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG, Plan
 from ...schema.adoption import Adopt, Survey
 from ...schema.catalog import Catalog
-from ...schema.operation import Altered, Contract, CreateDatabase, Explain, Operation, Prepare, ReplaceCatalog, Words
+from ...schema.operation import (
+    Altered,
+    Contract,
+    CreateDatabase,
+    Explain,
+    Operation,
+    Prepare,
+    ReplaceCatalog,
+    Sweep,
+    Words,
+)
 from ...schema.schema import Schema
 from ...store.protocol import Change, Form, Kind, Read, Values, Wait, Written
 from .connections import Connection, Connections
@@ -97,9 +108,14 @@ class SQLStore(ABC):
             return self._take_over(operation)
         deadline = time.monotonic() + self._patience
         while True:
-            connection = self._altering()
+            # The first page of a sweep may be all of it, and take its time; the others are like any write.
+            is_brief = isinstance(operation, Sweep) and operation.after is not None
+            connection = self._connections.take() if is_brief else self._altering()
+            done = False
             try:
-                return self._altered(connection, operation)
+                result = self._altered(connection, operation)
+                done = is_brief
+                return result
             except self._dialect.errors as error:
                 if self._dialect.verdict(error) != "again":
                     raise self._dialect.translate(error, writing=True) from error
@@ -109,7 +125,7 @@ class SQLStore(ABC):
                 if time.monotonic() >= deadline:
                     raise Unavailable("another program changes the tables and does not come to an end") from busy
             finally:
-                self._connections.drop(connection)
+                (self._connections.put if done else self._connections.drop)(connection)
             self._wait(random.uniform(0, _LONGEST_PAUSE))
 
     def _take_over(self, operation: Survey | Adopt) -> Altered:
@@ -134,7 +150,7 @@ class SQLStore(ABC):
                 self._replace(connection, operation)
                 return None
             case Explain():
-                words: Words = self._alteration().explain(connection, self._reader, operation)
+                words: Words = self._carrier.explain(connection, operation)
                 return words
             case Prepare() | Contract():
                 # What is made takes its time; two that make the same would find each other's half-made things.
@@ -147,8 +163,12 @@ class SQLStore(ABC):
         def exchange(expected: str, catalog: Catalog) -> None:
             self._exchange(connection, ReplaceCatalog(expected, catalog))
 
-        result: Altered = self._alteration().carry(connection, self._reader, operation, exchange)
+        result: Altered = self._carrier.carry(connection, operation, exchange)
         return result
+
+    @cached_property
+    def _carrier(self) -> Any:
+        return self._alteration().Carrier(self._reader)
 
     @staticmethod
     def _alteration() -> Any:

@@ -9,7 +9,7 @@ import pytest
 from manystore.errors import Closed, EpochChanged, OutcomeUnknown, Unavailable
 from manystore.stores.keyvalue.memory import Memory
 from manystore.stores.keyvalue.outcome import Broken, settle, through
-from manystore.stores.keyvalue.protocol import CATALOG, Absent, Check, Exists, Put, Same, previous_of, token_of
+from manystore.stores.keyvalue.protocol import CATALOG, Absent, Check, Exists, Put, Same, head_of, previous_of, token_of
 
 KEY = ("r:book", "a1")
 ENTRY = ("i:book.by_title", "$x! a1")
@@ -221,3 +221,40 @@ def test_a_slot_that_cannot_be_asked(kv, error):
     with pytest.raises(OutcomeUnknown):
         through(Broken("a slot"), commit.send, ask, kv.get, parts=commit.parts, seconds=5)
     assert kv.get([KEY]).values == [None]
+
+
+# --- a record brought into another shape, under the token that it had ---
+
+
+def shaped(version: int, token: str = FIRST) -> bytes:
+    return f'{{"_revision":"{token}","_previous":null,"_version":{version},"id":1}}'.encode()
+
+
+def reshape(kv: Memory) -> Commit:
+    kv.commit([], [(*KEY, shaped(1))], [], epoch=None)
+    return Commit(kv, [Same(KEY, FIRST, head_of(shaped(1)))], [(*KEY, shaped(2)), (*ENTRY, b"")], [])
+
+
+@pytest.mark.parametrize("answer", [True, False, None])
+def test_of_another_shape_the_version_tells(kv, answer):
+    commit = reshape(kv)
+    if answer is not False:
+        assert commit.send() is None
+    assert commit.through(answer) is None
+    assert kv.get([KEY]).values == [shaped(2)]
+    assert commit.settle() is None
+
+
+def test_of_another_shape_that_never_arrived(kv):
+    commit = reshape(kv)
+    assert commit.through(None) is None  # the slot is gone: the old version says no, and it is sent again
+    assert kv.get([KEY]).values == [shaped(2)]
+
+
+def test_of_another_shape_where_others_wrote_meanwhile(kv):
+    commit = reshape(kv)
+    others = shaped(2, OURS)
+    kv.commit([], [(*KEY, others)], [], epoch=None)
+    assert commit.through(None) == 0
+    assert commit.settle() == 0
+    assert kv.get([KEY]).values == [others]

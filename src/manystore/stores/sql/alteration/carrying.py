@@ -18,55 +18,77 @@ from .building import build, looks
 from .contraction import Contraction
 from .preparation import prepare
 from .run import Run
-from .sweeping import sweep
+from .sweeping import Sweeping
 from .wanted import Wanted, column_names, default_of, wanted
 
 Work: TypeAlias = Prepare | Build | Sweep | Clear | Contract
 Exchange: TypeAlias = Callable[[str, Catalog], None]
 
 
-def carry(connection: Connection, reader: Reader, operation: Work, exchange: Exchange) -> Altered:
-    """Carry an operation out. exchange: puts a catalog in force instead of the one of an epoch."""
-    run = Run(reader.dialect, connection)
-    match operation:
-        case Prepare():
-            live = run.inspected(reader.layout.tables(*_schemas(operation)))
-            prepare(run, reader.layout, operation.catalog, operation.further, live)
-            return None
-        case Contract():
-            now = _in_force(reader, operation.expected)
+class Carrier:
+    """Carries operations out on one database. exchange: puts a catalog in force instead of the one of an epoch."""
 
-            def put(epoch: str) -> None:
-                exchange(epoch, operation.catalog)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._layout = reader.layout
+        self._sweeping: Sweeping | None = None
 
-            Contraction(run, reader.layout, now, operation.catalog, put).all()
-            return None
-        case Build():
-            return build(run, reader, _in_force(reader, operation.epoch), operation)
-        case Sweep():
-            return sweep(run, reader, _in_force(reader, operation.epoch), operation)
-        case Clear():
-            return Progress(0)  # what is left over are columns and tables: Contract's
+    def carry(self, connection: Connection, operation: Work, exchange: Exchange) -> Altered:
+        """Carry an operation out."""
+        run = Run(self._reader.dialect, connection)
+        match operation:
+            case Prepare():
+                self._prepare(run, operation)
+                return None
+            case Contract():
+                now = self._in_force(operation.expected)
 
+                def put(epoch: str) -> None:
+                    exchange(epoch, operation.catalog)
 
-def explain(connection: Connection, reader: Reader, explained: Explain) -> Words:
-    """Say what an operation would do."""
-    run, operation = Run(reader.dialect, connection, only_notes=True), explained.operation
-    match operation:
-        case Prepare():
-            live = run.inspected(reader.layout.tables(*_schemas(operation)))
-            prepare(run, reader.layout, operation.catalog, operation.further, live)
-        case Contract():
-            now = _in_force(reader, operation.expected)
-            live = run.inspected(reader.layout.tables_of(now, operation.catalog))
-            Contraction(run, reader.layout, now, operation.catalog, _nothing).note(live)
-        case Sweep():
-            sweep(run, reader, _in_force(reader, operation.epoch), msgspec.structs.replace(operation, limit=1))
-        case Build():
-            run.statements += looks(_in_force(reader, operation.epoch), operation.collection)
-        case Clear():
-            pass
-    return Words(tuple(run.statements), run.blocking)
+                Contraction(run, self._layout, now, operation.catalog, put).all()
+                return None
+            case Build():
+                return build(run, self._reader, self._in_force(operation.epoch), operation)
+            case Sweep():
+                return self._sweep(run, operation)
+            case Clear():
+                return Progress(0)  # what is left over are columns and tables: Contract's
+
+    def explain(self, connection: Connection, explained: Explain) -> Words:
+        """Say what an operation would do."""
+        run, operation = Run(self._reader.dialect, connection, only_notes=True), explained.operation
+        match operation:
+            case Prepare():
+                self._prepare(run, operation)
+            case Contract():
+                now = self._in_force(operation.expected)
+                live = run.inspected(self._layout.tables_of(now, operation.catalog))
+                Contraction(run, self._layout, now, operation.catalog, _nothing).note(live)
+            case Sweep():
+                self._sweep(run, operation)
+            case Build():
+                run.statements += looks(self._in_force(operation.epoch), operation.collection)
+            case Clear():
+                pass
+        return Words(tuple(run.statements), run.blocking)
+
+    def _prepare(self, run: Run, operation: Prepare) -> None:
+        live = run.inspected(self._layout.tables(operation.catalog.kept, operation.further))
+        prepare(run, self._layout, operation.catalog, operation.further, live)
+
+    def _sweep(self, run: Run, operation: Sweep) -> Progress:
+        kept = self._sweeping
+        if kept is None or (kept.epoch, kept.name) != (operation.epoch, operation.collection):
+            catalog = self._in_force(operation.epoch)
+            kept = self._sweeping = Sweeping(self._reader, catalog, operation.collection)
+        return kept.page(run, operation)
+
+    def _in_force(self, epoch: str) -> Catalog:
+        catalog = self._reader.catalog()
+        if catalog is None or catalog.epoch != epoch:
+            raise changed()
+        return catalog
 
 
 def offline(
@@ -111,17 +133,6 @@ def _with_indexes_of(live: Tables, prepared: Tables) -> Tables:
         indexes = {index.name: index for index in (*before, *table.indexes)}
         made[name] = msgspec.structs.replace(table, indexes=tuple(indexes.values()))
     return made
-
-
-def _in_force(reader: Reader, epoch: str) -> Catalog:
-    catalog = reader.catalog()
-    if catalog is None or catalog.epoch != epoch:
-        raise changed()
-    return catalog
-
-
-def _schemas(operation: Prepare) -> tuple[Schema | None, ...]:
-    return operation.catalog.kept, operation.further
 
 
 def _nothing(epoch: str) -> None:

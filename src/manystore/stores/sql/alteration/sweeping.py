@@ -7,6 +7,7 @@ somebody changed meanwhile is left alone, since whoever wrote it wrote the kept 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -24,52 +25,57 @@ from .run import Run
 _BYTES = 1_000_000  # about how many go to the server at once
 
 
-def sweep(run: Run, reader: Reader, catalog: Catalog, operation: Sweep) -> Progress:
-    """Carry one page out."""
-    name, older = operation.collection, catalog.older
-    if older is None or name not in older or name not in catalog.kept:
-        return Progress(0)
-    before, kept = older.collection(name), catalog.kept.collection(name)
-    if before.stored != kept.stored:
-        return Progress(0)  # all its records were made anew
-    return _Sweeping(run, reader, before, kept).page(operation)
+class Sweeping:
+    """The sweep of one collection under one epoch. It is kept from page to page: to make it takes as long as a page."""
 
-
-class _Sweeping:
-    def __init__(self, run: Run, reader: Reader, older: Collection, kept: Collection) -> None:
-        self._run = run
+    def __init__(self, reader: Reader, catalog: Catalog, name: str) -> None:
+        self.epoch = catalog.epoch
+        self.name = name
         self._epoch_text = reader.epoch_text
         self._dialect = reader.dialect
         self._layout: Layout = reader.layout
-        self._older = older
-        self._kept = kept
-        self._table = reader.layout.table(older)
-        forms = self._dialect.forms
-        self._fields = [field for field in older.fields if field.column != EXTRAS]
-        self._new = [f for f in kept.fields if f.column not in older.columns and f.column != EXTRAS]
-        names = [field.name for field in self._fields]
-        self._key = [names.index(name) for name in older.key]
-        self._loads: list[Turn | None] = [loader(field, forms) for field in self._fields]
-        self._binds: list[Turn | None] = [binder(field, forms) for field in self._new]
+        self._is_due = catalog.older is not None and name in catalog.older and name in catalog.kept
+        if self._is_due and catalog.older is not None:
+            self._older, self._kept = catalog.older.collection(name), catalog.kept.collection(name)
+            self._is_due = self._older.stored == self._kept.stored  # else all its records were made anew
+        if self._is_due:
+            self._learn(self._older, self._kept)
 
-    def page(self, operation: Sweep) -> Progress:
+    def _learn(self, older: Collection, kept: Collection) -> None:
+        forms = self._dialect.forms
+        self._table = self._layout.table(older)
+        fields = [field for field in older.fields if field.column != EXTRAS]
+        new = [field for field in kept.fields if field.column not in older.columns and field.column != EXTRAS]
+        names = [field.name for field in fields]
+        self._key = [names.index(name) for name in older.key]
+        self._columns = [field.column for field in fields]
+        self._loads: list[Turn | None] = [loader(field, forms) for field in fields]
+        self._turned = [(at, turn) for at, turn in enumerate(self._loads) if turn is not None]
+        self._new = [field.column for field in new]
+        self._binds = [(at, turn) for at, turn in enumerate(binder(field, forms) for field in new) if turn is not None]
+        self._statements: dict[bool, Statement] = {}
+
+    def page(self, run: Run, operation: Sweep) -> Progress:
         """Rewrite the next records."""
+        if not self._is_due:
+            return Progress(0)
         if not self._new:
-            self._mark(operation.epoch)
+            self._mark(run)
             return Progress(0)
-        if self._run.is_noting:
-            self._run.do(self._statement().text)
+        statement = self._update
+        if run.is_noting:
+            run.do(statement.text)
             return Progress(0)
-        self._compare(operation.epoch)
-        rows = self._rows(operation)
-        statement = self._statement()
-        changes = [(statement.text, statement.bind(self._lifted(row, operation))) for row in rows]
-        for batch in _batches(changes):
-            self._write(batch, operation.epoch)
+        self._compare(run)
+        rows = self._rows(run, operation)
+        # The values of an UPDATE stand in the pool in the order in which its text has them.
+        changes = [(statement.text, tuple(self._lifted(row, operation))) for row in rows]
+        for batch in _batches(changes) if self._dialect.remote else [changes]:
+            self._write(run, batch)
         is_last = len(rows) < operation.limit
         return Progress(len(rows), None if is_last else self._key_of(rows[-1]))
 
-    def _mark(self, epoch: str) -> None:
+    def _mark(self, run: Run) -> None:
         """Where nothing but the version changes, set it if it falls: to older programs a higher one is unknown."""
         table = self._table
         version, extras = table.c[VERSION], table.c[EXTRAS]
@@ -78,77 +84,83 @@ class _Sweeping:
         if self._kept.version < self._older.version:
             built = update(table).where(version > wanted).ordered_values((version, wanted), (extras, _NULL))
         statement = self._dialect.statement(built, {}, 0)
-        self._write([(statement.text, statement.bind([]))], epoch)
+        self._write(run, [(statement.text, statement.bind([]))])
 
-    def _rows(self, operation: Sweep) -> Sequence[Row]:
+    def _rows(self, run: Run, operation: Sweep) -> Sequence[Row]:
         """Read a page: the older shape's columns, `_extras` and the revision."""
-        table = self._table
-        columns = [table.c[field.column] for field in self._fields]
-        where: list[Clause] = [table.c[VERSION] != literal_column(str(self._kept.version))]
-        keys = [self._older.field(name) for name in self._older.key]
         bound: list[Any] = []
         if operation.after is not None:
-            turns = [binder(field, self._dialect.forms) for field in keys]
-            bound = [v if t is None else t(v) for t, v in zip(turns, operation.after, strict=True)]
-            where.append(_beyond([table.c[field.column] for field in keys]))
-        order = [table.c[field.column] for field in keys]
-        built = select(*columns, table.c[EXTRAS], table.c[REVISION]).where(*where).order_by(*order)
-        places = {f"after{at}": at for at in range(len(bound))}
-        places["most"] = len(bound)
-        statement = self._dialect.statement(built.limit(parameter("most")), places, len(places))
-        return self._run.ask(statement.text, statement.bind([*bound, operation.limit]))
+            turns = [binder(self._older.field(name), self._dialect.forms) for name in self._older.key]
+            bound = [v if turn is None else turn(v) for turn, v in zip(turns, operation.after, strict=True)]
+        statement = self._statements.get(bool(bound))
+        if statement is None:
+            statement = self._statements[bool(bound)] = self._select(len(bound))
+        return run.ask(statement.text, statement.bind([*bound, operation.limit]))
 
-    def _statement(self) -> Statement:
+    def _select(self, after: int) -> Statement:
+        """Write the SELECT of a page. after: of how many parts the key before it is, 0 if there is none."""
+        table = self._table
+        where: list[Clause] = [table.c[VERSION] != literal_column(str(self._kept.version))]
+        keys = [table.c[self._older.field(name).column] for name in self._older.key]
+        if after:
+            where.append(_beyond(keys))
+        columns = [table.c[column] for column in self._columns]
+        built = select(*columns, table.c[EXTRAS], table.c[REVISION]).where(*where).order_by(*keys)
+        places = {**{f"after{at}": at for at in range(after)}, "most": after}
+        return self._dialect.statement(built.limit(parameter("most")), places, len(places))
+
+    @cached_property
+    def _update(self) -> Statement:
         """Write the UPDATE of one record."""
         there = self._layout.table(self._kept)
         names = [f"new{at}" for at in range(len(self._new))]
         values: list[tuple[Any, Any]] = [
-            (there.c[field.column], parameter(name)) for field, name in zip(self._new, names, strict=True)
+            (there.c[column], parameter(name)) for column, name in zip(self._new, names, strict=True)
         ]
         wanted: ColumnElement[Any] = literal_column(str(self._kept.version))
-        values += [(there.c[VERSION], wanted)]
-        values += [(there.c[EXTRAS], _NULL)] if EXTRAS in there.c else []
+        values += [(there.c[VERSION], wanted), (there.c[EXTRAS], _NULL)]
         keys = [f"key{at}" for at in range(len(self._older.key))]
-        is_it = [
-            there.c[self._older.field(field).column] == parameter(name)
-            for field, name in zip(self._older.key, keys, strict=True)
-        ]
+        columns = [there.c[self._older.field(field).column] for field in self._older.key]
+        is_it = [column == parameter(name) for column, name in zip(columns, keys, strict=True)]
         built = update(there).where(*is_it, there.c[REVISION] == parameter("now")).ordered_values(*values)
         places = {name: at for at, name in enumerate([*names, *keys, "now"])}
         return self._dialect.statement(built, places, len(places))
 
     def _lifted(self, row: Row, operation: Sweep) -> list[Any]:
         """Give the values of one record's UPDATE."""
-        *values, extras, revision = row
-        raw = {
-            field.column: value if value is None or load is None else load(value)
-            for field, load, value in zip(self._fields, self._loads, values, strict=True)
-        }
-        lifted = operation.lift(raw, None if extras is None else msgspec.json.decode(extras))
-        made = [
-            value if value is None or bind is None else bind(value)
-            for value, bind in ((lifted.get(f.column), bind) for f, bind in zip(self._new, self._binds, strict=True))
-        ]
-        return [*made, *(values[place] for place in self._key), revision]
+        values = list(row)
+        for at, load in self._turned:
+            if values[at] is not None:
+                values[at] = load(values[at])
+        extras = row[-2]
+        complement = None if extras is None else msgspec.json.decode(extras)
+        lifted = operation.lift(dict(zip(self._columns, values, strict=False)), complement)
+        made = [lifted.get(column) for column in self._new]
+        for at, bind in self._binds:
+            if made[at] is not None:
+                made[at] = bind(made[at])
+        made += [row[place] for place in self._key]
+        made.append(row[-1])
+        return made
 
     def _key_of(self, row: Row) -> list[Any]:
         found = [(row[place], self._loads[place]) for place in self._key]
         return [value if load is None else load(value) for value, load in found]
 
-    def _compare(self, epoch: str) -> None:
-        found = self._run.ask(self._epoch_text)
-        if not found or found[0][0] != epoch:
+    def _compare(self, run: Run) -> None:
+        found = run.ask(self._epoch_text)
+        if not found or found[0][0] != self.epoch:
             raise changed()
 
-    def _write(self, batch: Sequence[tuple[str, Any]], epoch: str) -> None:
-        if self._run.is_noting:
-            self._run.do(batch[0][0])
-            return
-        self._run.set(self._dialect.begin)
-        # After the changes: what waits for their tables to put another catalog in force comes after this step.
-        self._run.send(self._many(batch))
-        self._compare(epoch)
-        self._run.set("COMMIT")
+    def _write(self, run: Run, batch: Sequence[tuple[str, Any]]) -> None:
+        if run.is_noting:
+            run.do(batch[0][0])
+        elif batch:
+            run.set(self._dialect.begin)
+            run.send(self._many(batch))
+            # After the changes: what waits for their tables to put another catalog in force comes after this step.
+            self._compare(run)
+            run.set("COMMIT")
 
     def _many(self, batch: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
         if self._dialect.rows_a_statement == (0,):  # the driver takes many by itself
