@@ -19,7 +19,8 @@ from manystore.query.plan import Test as Compare
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
 from manystore.store.url import parse_url
-from manystore.stores.sql.sqlite import SQLiteStore, translate
+from manystore.stores.sql.sqlite import SQLiteStore
+from manystore.stores.sql.sqlite_errors import translate
 
 
 @pytest.fixture
