@@ -106,7 +106,8 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def counting(self) -> tuple[Crossing, ...]:
         """Give the collections whose keys programs of the head count up, and those of the base chose themselves."""
-        return tuple(c for _, c in self._led() if c.declared.generated and not c.base.generated)
+        led = (c for c in self.crossings.values() if not c.is_copied)
+        return tuple(c for c in led if c.declared.generated and not c.base.generated)
 
     @cached_property
     def absent(self) -> dict[str, dict[str, Any]]:
