@@ -24,7 +24,8 @@ from manystore.testing.holdings import differences, holdings
 from manystore.testing.program import program
 
 from .deployed import Site
-from .operation_cases import SECRET, Case, World, world
+from .operation_cases import Case
+from .operation_shop import SECRET, World, world
 
 BASE, HEAD = "0001_initial", "0002_next"
 

@@ -36,7 +36,7 @@ def program(schema: Schema) -> type[Database]:
     """Make the database class of a schema; its repositories are called as the collections."""
     own = [collection for collection in schema.collections if not collection.name.startswith("_")]
     models = {collection.name: _model(schema, collection) for collection in own}
-    hints = {name: Repository[cls, Any] for name, cls in models.items()}
+    hints = {name: Repository[cls, Any] for name, cls in models.items()}  # type: ignore[valid-type]
     made: type[Database] = types.new_class("Program", (Database,), {}, lambda body: body.update(__annotations__=hints))
     return made
 
@@ -59,7 +59,7 @@ def _model(schema: Schema, there: Collection) -> type[Any]:
 
 
 def _annotation(each: Field) -> Any:
-    plain = _CLASSES[each.kind] if each.choices is None else Literal[each.choices]
+    plain: Any = _CLASSES[each.kind] if each.choices is None else Literal[each.choices]
     return plain | None if each.optional else plain
 
 
