@@ -60,7 +60,9 @@ def begun(stage: Stage, verb: str) -> Program:
         *(pytest.param(name, marks=pytest.mark.soak) for name in ("rename", "add-hash", "seed")),
     ],
 )
-def test_killed_anywhere_and_run_again(name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_is_killed_anywhere_and_run_again(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(ROOT)
     chance = random.Random(name + kind)
     with staged(CASE[name], kind, tmp_path, NUMBER) as stage:
