@@ -118,8 +118,8 @@ def cut_statements(store: Any) -> Iterator[None]:
 def test_at_each_statement(name: str, tmp_path: Path) -> None:
     with staged(CASE[name], "sqlite", tmp_path, NUMBER) as stage:
         with cut_statements(stage.site.store):
-            assert repeated(stage.up) > 20
+            assert repeated(stage.up) > 10
         stage.look_there()
         with cut_statements(stage.site.store):
-            assert repeated(stage.down) > 20
+            assert repeated(stage.down) > 10
         stage.look_back()
