@@ -21,12 +21,16 @@ OLDER = "older."  # before the name of a field of *above* for a column that only
 
 
 class Crossing(msgspec.Struct, frozen=True, dict=True):
-    """pin: between the shapes; base: with the catalog's generations; declared: the head's, without; fixed: columns."""
+    """pin: between the shapes; base: with the catalog's generations; declared: the head's, without; fixed: columns.
+
+    is_copied: all records are made anew, so that what only the head has is not built for those that are there.
+    """
 
     pin: Pin
     base: Collection
     declared: Collection
     fixed: bool
+    is_copied: bool = False
 
     # -- fields --
 
@@ -146,6 +150,8 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def between(self) -> Collection:
         """Give what is kept while the window is open."""
+        if self.is_copied:
+            return msgspec.structs.replace(self.base, fields=self.between_fields)
         own = _parts(self.base)
         indexes = [self._mapped(i, i.generation) for i in self.head.indexes if (i.name, i.generation) not in own]
         uniques = [self._mapped(u, u.generation) for u in self.head.uniques if (u.name, u.generation) not in own]

@@ -22,7 +22,8 @@ from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
 from manystore.schema.schema import Schema
 from manystore.store.url import parse_url
-from manystore.stores.sql.sqlite import SQLiteStore, translate
+from manystore.stores.sql.sqlite import SQLiteStore
+from manystore.stores.sql.sqlite_errors import translate
 
 
 @pytest.fixture
