@@ -21,7 +21,7 @@ _WARM = 2
 
 
 def load(make: Callable[[], Site], records: int, rounds: int, *, waits: bool) -> Mapping[str, Mapping[str, Samples]]:
-    """Measure both gets. records: of each shape; the floor is a stable database of the head's, and so is the control."""
+    """Measure both gets; records: of each shape. The floor is a stable database of the head, and so is the control."""
     names = (FLOOR, CONTROL, OURS)
     found = {row: {name: Samples(waits) for name in names} for row in (CURRENT, OLDER)}
     keys = {OLDER: range(records), CURRENT: range(records, 2 * records)}

@@ -1,4 +1,4 @@
-"""The model of the benchmark of migrations, before and after: 12 fields, two indexes, a unique, five migrations between.
+"""The model of the benchmark of migrations, before and after five of them: 12 fields, two indexes, a unique.
 
 Knows the models and their data; must not know who stores them.
 """

@@ -31,11 +31,12 @@ STORES = tuple(name for name, target in TARGETS.items() if target.is_durable is 
 def table(targets: Sequence[Target], options: argparse.Namespace, folder: Path) -> bool:
     """Print one table a store; tell whether all bars hold."""
     print("Parcels of 12 fields, two indexes, a unique, in a window over five migrations: rename, constant, cast of an")
-    print("indexed field, split, computed field; raised, and not swept. Floors: a get in a stable database of the head's")
-    print("schema; rewriting by hand on the same driver, pages of 1,000; the step of a save without the epoch.")
+    print("indexed field, split, computed field; raised, and not swept. Floors: a get in a stable database of the head;")
+    print("rewriting by hand on the same driver, in pages of 1,000; the step of a save without the epoch.")
     bars = ", ".join(f"{name} {bar}" for name, bar in BARS.items())
     print(f"Bars: {bars}; a nullable field {SECONDS:.0f} s.")
-    return all([_store(target, options, folder) for target in targets])
+    held = [_store(target, options, folder) for target in targets]
+    return all(held)
 
 
 def _store(target: Target, options: argparse.Namespace, folder: Path) -> bool:

@@ -5,5 +5,9 @@ from manystore.migrations import ChangeModel, Migration, RenameField, RenameMode
 migration = Migration(
     "0002_email",
     after=("0001_parcels",),
-    operations=(RenameModel("parcel", "Parcel"), RenameField("parcel", "mail", "email"), ChangeModel("parcel", version=2)),
+    operations=(
+        RenameModel("parcel", "Parcel"),
+        RenameField("parcel", "mail", "email"),
+        ChangeModel("parcel", version=2),
+    ),
 )

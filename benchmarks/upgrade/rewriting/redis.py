@@ -1,4 +1,4 @@
-"""The sweep by hand on Redis: one connection of redis-py's, a script for a page read and one for its records written."""
+"""The sweep by hand on Redis: one connection of redis-py's, a script to read a page and one to write its records."""
 
 from __future__ import annotations
 
