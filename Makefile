@@ -51,7 +51,7 @@ demo: $(INSTALLED)  ## replay the cloud trace through the Nova models on a fresh
 	@rm -rf .demo && mkdir .demo
 	$(BIN)/manystore nova replay --store sqlite:///.demo/nova.db
 
-bench: $(INSTALLED) servers  ## what manystore costs beside code by hand, on every store: some six minutes
+bench: $(INSTALLED) servers  ## what manystore and its migrations cost beside code by hand, on every store: some fifteen minutes
 	$(BIN)/python -m benchmarks
 
 # --- checking it ---

@@ -162,7 +162,19 @@ class Sweeping:
             self._compare(run)
             run.set("COMMIT")
 
+    @cached_property
+    def _update_many(self) -> str | None:
+        """Write the UPDATE of many records, where there is one."""
+        there = self._layout.table(self._kept)
+        write = self._dialect.quoted
+        fixed = f"{write(VERSION)} = {self._kept.version}, {write(EXTRAS)} = NULL"
+        keys = [self._older.field(field).column for field in self._older.key]
+        return self._dialect.update_many(there, self._new, fixed, [*keys, REVISION])
+
     def _many(self, batch: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        text = self._update_many if self._new and len(batch) > 1 else None
+        if text is not None:
+            return [(text, tuple(map(list, zip(*(bound for _, bound in batch), strict=True))))]
         if self._dialect.rows_a_statement == (0,):  # the driver takes many by itself
             return [(batch[0][0], [bound for _, bound in batch])]
         return list(batch)
