@@ -18,9 +18,7 @@ from manystore.migrations import AddField, ChangeModel, Collection, CreateModel,
 from ..floor.ordered import number_name
 from .site import Site
 
-_COLLECTION = Collection(
-    "note", "Note", (Field("id", "id", "int"), Field("words", "words", "str", length=40)), ("id",)
-)
+_COLLECTION = Collection("note", "Note", (Field("id", "id", "int"), Field("words", "words", "str", length=40)), ("id",))
 _ADDED = AddField("note", Field("more", "more", "str", optional=True, length=40))
 _HISTORY = History.of(
     (

@@ -31,7 +31,9 @@ STORES = tuple(name for name, target in TARGETS.items() if target.is_durable is 
 def table(targets: Sequence[Target], options: argparse.Namespace, folder: Path) -> bool:
     """Print one table a store; tell whether all bars hold."""
     print("Parcels of 12 fields, two indexes, a unique, in a window over five migrations: rename, constant, cast of an")
-    print("indexed field, split, computed field; raised, and not swept. Floors: a get in a stable database of the head;")
+    print(
+        "indexed field, split, computed field; raised, and not swept. Floors: a get in a stable database of the head;"
+    )
     print("rewriting by hand on the same driver, in pages of 1,000; the step of a save without the epoch.")
     bars = ", ".join(f"{name} {bar}" for name, bar in BARS.items())
     print(f"Bars: {bars}; a nullable field {SECONDS:.0f} s.")

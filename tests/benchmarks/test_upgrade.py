@@ -1,4 +1,4 @@
-"""What migrations cost is measured; and the sweep by hand does all that manystore's does, or its rate would say nothing."""
+"""What migrations cost is measured; a sweep by hand does all that manystore's does, or its rate would mean nothing."""
 
 from __future__ import annotations
 
@@ -47,13 +47,10 @@ def swept(name: str, folder: Path, *, hand: bool) -> tuple[Any, Any]:
 def in_memory(site: Site) -> dict[str, Any]:
     """Give what is in memory, without the random revisions."""
     spaces = site.store._kv._spaces
-    found: dict[str, Any] = {space: list(spaces[space]) for space in spaces if space[:2] in ("i:", "u:")}
-    found["names"] = {space: list(spaces[space].names) for space in spaces if space.startswith("i:")}
+    found: dict[str, Any] = {space: sorted(held) for space, held in spaces.items() if space[:2] in ("i:", "u:")}
+    found["names"] = {space: list(held.names) for space, held in spaces.items() if space.startswith("i:")}
     records = [json.loads(data) for data in spaces["r:parcel"].values()]
     found["records"] = [{k: v for k, v in record.items() if k != "_revision"} for record in records]
-    for space in found:
-        if space[:2] in ("i:", "u:"):
-            found[space].sort()
     return found
 
 

@@ -8,9 +8,7 @@ migration = Migration(
     "0006_volume",
     after=("0005_names",),
     operations=(
-        AddField(
-            "parcel", Field("volume", "volume", "int"), compute=volume, sources=("width", "height", "depth")
-        ),
+        AddField("parcel", Field("volume", "volume", "int"), compute=volume, sources=("width", "height", "depth")),
         ChangeModel("parcel", version=6),
     ),
 )

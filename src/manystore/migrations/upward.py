@@ -41,7 +41,7 @@ class _Free:
         return name
 
     def _call(self, number: int, lens: Any) -> str:
-        """Write the call of a lens: all are called before any result is put, which another's base may be called like."""
+        """Write the call of a lens. All come before any result is put: another's base may be called like it."""
         made = [f"h{number}_{place}" for place in range(len(lens.head))]
         stays = {base for base, head in lens.same if base == head}
         self.results.update((c, name) for c, name in zip(lens.head, made, strict=True) if c not in stays)
@@ -52,8 +52,12 @@ class _Free:
 
     def made(self) -> Lift:
         """Compile it."""
-        lines = ["def made(stored, complement=None):", " if complement: return whole(stored, complement)", *self.lines()]
-        names = {**self.names, "whole": self.whole}
+        lines = [
+            "def made(stored, complement=None):",
+            " if complement: return whole(stored, complement)",
+            *self.lines(),
+        ]
+        names: dict[str, Any] = {**self.names, "whole": self.whole}
         exec(compile("\n".join(lines), "<manystore upward>", "exec"), names)
         made: Lift = names["made"]
         return made
