@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+HISTORIES ?= 100000
 UV := uv==0.13.9
 
 # Folders that come and go with the project; ruff looks at all of the repository by itself.
@@ -88,8 +89,8 @@ test: $(INSTALLED) servers  ## everything but the soak tests, on every store; st
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m '$(ALL)'; }; tests=$$?; \
 		$(call verdict,$(STATIC) alone); exit $$tests
 
-soak: $(INSTALLED) servers  ## the tests that run for minutes
-	$(BIN)/python -m pytest -m soak
+soak: $(INSTALLED) servers  ## the tests that run for minutes, or hours (HISTORIES=1000: fewer)
+	$(BIN)/python -m pytest -n auto -m soak --histories $(HISTORIES)
 
 coverage: $(INSTALLED) servers  ## which branches the tests never take
 	$(BIN)/python -m pytest -n auto -m 'not soak' --cov --cov-report=term-missing:skip-covered

@@ -8,6 +8,7 @@ import pytest
 
 from manystore import Duplicate, MigrationRefused, MissingReference, Restricted, ValueRefused
 from manystore.migrations import (
+    AddField,
     AddIndex,
     AddReference,
     AddUnique,
@@ -32,7 +33,10 @@ from manystore.migrations import (
     Translate,
     Unique,
 )
+from manystore.migrations.passage import Passage
+from manystore.migrations.record_form import RecordForm
 from manystore.migrations.records import Records
+from manystore.migrations.window_store import WindowStore
 from manystore.store.protocol import Delete, Insert
 
 from .deployed import Cut, CutStore, Site
@@ -282,3 +286,26 @@ def test_a_dropped_window_leaves_no_copies(site: Site) -> None:
     site.deployment().up()
     assert rows(site, "bike") == translated()
     assert rows(site, "gear") == GEARS
+
+
+def test_what_new_programs_store_beforehand_is_made_anew_as_well(site: Site) -> None:
+    city = AddField("bike", Field("city", "city", "str", length=9), default="Oslo")
+    begun(site, after(*LOWER, city, AddIndex("bike", Index("by_code", ("code",), (False,)))))
+    lease, wait = site.lease("shop", site.catalog.base)
+    site.deployment(wait=wait).up()
+    opened = site.catalog
+    assert opened.state("bike", "by_code") == opened.state("bike", "unique_code") == "absent"
+    passage = Passage(site.history.window("0001", secret=bytes.fromhex(opened.secret)), opened.base, fixed(site))
+    store: Any = WindowStore(site.store, passage, opened, site.wait)
+    head = passage.head.collection("bike")
+    bike = {"id": 50, "kind": "city", "code": "zz", "parent": None, "city": "Rome"}
+    store.write([Insert(head, RecordForm(head, site.store.forms).values(bike), 7)], epoch=opened.epoch)
+    lease.release(opened.epoch)
+    site.deployment().up()
+    assert rows(site, "bike")[-1] == bike
+    assert [row["city"] for row in rows(site, "bike")[:-1]] == ["Oslo"] * 8
+    assert site.catalog.indexes == {}
+
+
+def fixed(site: Site) -> bool:
+    return site.store.capabilities.fixed_columns

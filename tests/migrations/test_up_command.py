@@ -34,7 +34,7 @@ def run(site: Site) -> Run:
 
 
 def test_a_laptop_needs_one_command(site: Site, run: Run) -> None:
-    assert run("status") == "at 0001_initial, no window open\nto come: 1 migrations\nnext: manystore migrate up\n"
+    assert run("status") == "at 0001_initial, no window open\nto come: 1 migration\nnext: manystore migrate up\n"
     assert run("up") == (
         "open the window from 0001_initial to 0002_names\n"
         "from now on only programs of 0002_names write\n"

@@ -61,3 +61,18 @@ def test_killed_anywhere_and_run_again(site: Site, seed: int) -> None:
     site.deployment().down("0001")
     site.deployment().up()
     assert new_riders(site) == expected(NUMBER)
+
+
+@pytest.mark.slow
+def test_three_at_once_are_as_good_as_one(site: Site) -> None:
+    fill(site, NUMBER)
+    processes = [begin(site, "up", "--patience=0") for _ in range(3)]
+    for process in processes:
+        _, said = process.communicate(timeout=120)
+        if process.returncode:
+            assert said.startswith("Error: another deployer changed the catalog meanwhile; `manystore migrate status`")
+    process = begin(site, "up", "--patience=0")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert site.catalog.phase == "stable"
+    assert new_riders(site) == expected(NUMBER)

@@ -184,13 +184,26 @@ class Engine:
 
     def _await_opening(self, changes: Sequence[Change]) -> None:
         """Wait while a collection that is to be written is closed; raise Unavailable when that lasts."""
+        closed = self._closed(changes)
         for _ in range(_CLOSED_TRIES):
-            closed = [c.collection.name for c in changes if c.collection.name in self.catalog.closed]
             if not closed:
                 return
             self.wait(_CLOSED_PAUSE)
             self.refresh()
-        raise Unavailable(f"{closed[0]} takes no writes while a migration makes its records anew; try again later")
+            closed = self._closed(changes)
+        if closed:
+            raise Unavailable(f"{closed} takes no writes while a migration makes its records anew; try again later")
+
+    def _closed(self, changes: Sequence[Change]) -> str:
+        """Name a closed collection that changes write, by themselves or by the on_delete rules of what they delete."""
+        reached = [change.collection.name for change in changes]
+        deleted = [change.collection.name for change in changes if type(change) is Delete]
+        for target in deleted:  # grows on the way
+            for collection, reference in self.schema.referrers(target) if target in self.schema else ():
+                if reference.on_delete != "restrict" and collection.name not in deleted:
+                    reached.append(collection.name)
+                    deleted.append(collection.name)
+        return next((name for name in reached if name in self.catalog.closed), "")
 
     def _watched_write(self, changes: Sequence[Change], operation: str) -> Written:
         began, failed, trips = time.perf_counter(), None, 1

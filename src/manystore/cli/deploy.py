@@ -191,7 +191,8 @@ def _words(status: Status) -> Iterator[str]:
         yield f"at {status.at or 'nothing'}, no window open"
     else:
         yield f"window {status.phase}: from {status.at or 'nothing'} to {status.target or 'nothing'}"
-    yield f"to come: {status.ahead} migrations" if status.ahead else "this history has no more"
+    ahead = f"{status.ahead} migration{'' if status.ahead == 1 else 's'}"
+    yield f"to come: {ahead}" if status.ahead else "this history has no more"
     for name, state in sorted(status.states.items()):
         yield f"  {name}: {state}"
     for program in status.older:

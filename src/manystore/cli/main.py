@@ -14,6 +14,7 @@ from ..errors import ManystoreError
 # verb -> what its line in the help says; the verb is the function of that name in the file of that name.
 _VERBS = {
     "conform": "Run the conformance suite on a store.",
+    "inspect": "List what a store holds, or write models of its tables.",
     "migrate": "Make, check and list migrations.",
     "nova": "The flagship: the data layer of a compute cloud's control plane.",
 }

@@ -1,6 +1,6 @@
 """`manystore migrate ...`: makes, checks, lists, merges and squashes migrations, without a store.
 
-The verbs that carry them out on a store are in deploy.py.
+The verbs that carry them out on a store are in deploy.py, the one that takes a foreign database over is in adopt.py.
 """
 
 from __future__ import annotations
@@ -16,28 +16,12 @@ from ..migrations.migration import Migration
 from ..migrations.squash import functions_of, squashed, stretch
 from ..migrations.window import Window
 from ..migrations.writer import text_of
+from .adopt import adopt
 from .deploy import VERBS
 from .project import DATABASE, FOLDER, folder_of, wanted_of
 
-# What a reader of a manual of migrations looks for, and is not built.
-_NOT_BUILT = ("adopt",)
 
-
-class _Verbs(click.Group):
-    """A group that says of verbs still to come that they are."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a verb."""
-        if args and args[0] in _NOT_BUILT:
-            raise click.ClickException(
-                f"migrate {args[0]} is not built yet: a database that manystore did not make is not taken over so far"
-            )
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_Verbs)
+@click.group()
 def migrate() -> None:
     """Make, check and carry out migrations: one history for every store.
 
@@ -53,7 +37,7 @@ def migrate() -> None:
     """
 
 
-for _verb in VERBS:
+for _verb in (*VERBS, adopt):
     migrate.add_command(_verb)
 
 

@@ -44,7 +44,7 @@ def folder_of(given: Path | None) -> Folder:
     return Folder(given or Path(settings().get("migrations", "migrations")))
 
 
-def wanted_of(given: str | None) -> Wanted:
+def database_of(given: str | None) -> type[Database]:
     """Import the Database that was named, from the folder that the command was called in as well."""
     path = given or settings().get("database")
     if path is None:
@@ -60,4 +60,9 @@ def wanted_of(given: str | None) -> Wanted:
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, Database)):
         raise UsageError(f"{path}: is no Database; write it as in shop.model:Shop")
-    return Wanted.of(models_of(found))
+    return found
+
+
+def wanted_of(given: str | None) -> Wanted:
+    """Read the models of the Database that was named."""
+    return Wanted.of(models_of(database_of(given)))

@@ -74,7 +74,8 @@ class Copies(msgspec.Struct, frozen=True, dict=True):
         states: dict[str, IndexState] = dict.fromkeys(self.round, "absent")
         return open_.changed(
             phase="closed",
-            closed=self.rewriting.closed,
+            # By the names that programs of either version have for them.
+            closed=tuple(sorted({*self.rewriting.closed, *self.rewriting.copied})),
             stored=Schema(tuple(kept[name] for name in sorted(kept))),
             indexes={**open_.indexes, **states},
         )

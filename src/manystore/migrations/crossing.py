@@ -22,12 +22,16 @@ OLDER = "older."  # before the name of a field of *above* for a column that only
 
 
 class Crossing(msgspec.Struct, frozen=True, dict=True):
-    """pin: between the shapes; base: with the catalog's generations; declared: the head's, without; fixed: columns."""
+    """pin: between the shapes; base: with the catalog's generations; declared: the head's, without; fixed: columns.
+
+    is_copied: all records are made anew, so that what only the head has is not built for those that are there.
+    """
 
     pin: Pin
     base: Collection
     declared: Collection
     fixed: bool
+    is_copied: bool = False
 
     # -- fields --
 
@@ -147,6 +151,8 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def between(self) -> Collection:
         """Give what is kept while the window is open."""
+        if self.is_copied:
+            return msgspec.structs.replace(self.base, fields=self.between_fields)
         own = _parts(self.base)
         indexes = [self._mapped(i, i.generation) for i in self.head.indexes if (i.name, i.generation) not in own]
         uniques = [self._mapped(u, u.generation) for u in self.head.uniques if (u.name, u.generation) not in own]
@@ -185,7 +191,8 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
             return True
         if self.fixed:
             there = {f.column for f in self.between_fields}
-            return not there.issuperset(self.physical.values())
+            # What is made of others on the way back is not made for records that have the version it leads to already.
+            return not there.issuperset(self.physical.values()) or any(map(_makes_back, self.pin.lenses))
         return not all(map(self._stays, self.pin.lenses))
 
     def _stays(self, lens: Lens) -> bool:
@@ -204,6 +211,11 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
             return upward(self.pin, None)
         there = {field.column for field in self.between_fields}
         return upward(self.pin, {head: column for head, column in self.physical.items() if column not in there})
+
+
+def _makes_back(lens: Lens) -> bool:
+    """Tell whether a lens leaves columns out whose values are made of others on the way back."""
+    return bool(lens.head) and not {base for base, _ in lens.same}.issuperset(lens.base)
 
 
 def _parts(collection: Collection) -> list[tuple[str, int]]:

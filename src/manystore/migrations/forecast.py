@@ -70,7 +70,7 @@ class Forecast:
         """Say it, phase by phase."""
         phase = self._now.phase
         if phase == "stable":
-            yield from self._said("open", self._explained(Prepare(self._opened, self._passage.above)))
+            yield from self._said("open", self._explained(Prepare(self._opened, self._passage.further)))
         if phase in ("stable", "open"):
             yield from self._built()
             yield from self._unready()
@@ -117,7 +117,7 @@ class Forecast:
     def _contracted(self) -> Iterator[str]:
         settled = self._passage.settled(self._passage.swept(self._passage.raised(self._opened)))
         if self._offline is not None and self._now.phase in ("stable", "open"):
-            way = (self._passage.base, self._opened, self._passage.above)
+            way = (self._passage.base, self._opened, self._passage.further)
             statements = self._offline(*way, settled)[len(self._offline(*way, None)) :]
             words = Words(statements, blocking=bool(statements))
         else:

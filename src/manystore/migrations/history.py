@@ -77,7 +77,20 @@ class History(msgspec.Struct, frozen=True, dict=True):
 
     def schema(self, name: str | None = None) -> Schema:
         """Replay to the schema after a migration, or after all of them."""
-        return _end(Schema(()), self.migrations if name is None else self.line(name))
+        if name is None:
+            return _end(Schema(()), self.migrations)
+        kept, name = self._replayed, self.migration(name).name
+        for migration in () if name in kept else self.line(name):
+            parents = self.parents(migration)
+            if migration.name not in kept:
+                before = kept[parents[0]] if len(parents) == 1 else self.before(migration)
+                kept[migration.name] = migration.apply(before)
+        return kept[name]
+
+    @cached_property
+    def _replayed(self) -> dict[str, Schema]:
+        """Keep what was replayed: a route through a long history asks for each place several times."""
+        return {}
 
     def before(self, migration: Migration) -> Schema:
         """Replay to the schema that a migration is applied to."""

@@ -30,7 +30,13 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
     def crossings(self) -> dict[str, Crossing]:
         """Give how each collection is led over that has records and a way for each of them, by its name in the head."""
         return {
-            name: Crossing(pin, self.base.collection(pin.base.name), self.window.head.collection(name), self.fixed)
+            name: Crossing(
+                pin,
+                self.base.collection(pin.base.name),
+                self.window.head.collection(name),
+                self.fixed,
+                is_copied=name in self.closed,
+            )
             for name, pin in self.window.pins.items()
         }
 
@@ -47,25 +53,29 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
         return _schema(made)
 
     def _numbered(self, collection: Collection) -> Collection:
+        crossing = self.crossings.get(collection.name)
+        found = collection if crossing is None else crossing.head
         if collection.name in self.closed:
             before = self.base.collection(collection.name).generation if collection.name in self.base else 0
-            return msgspec.structs.replace(collection, generation=before + 1)
-        crossing = self.crossings.get(collection.name)
-        return collection if crossing is None else crossing.head
+            return msgspec.structs.replace(found, generation=before + 1)
+        return found
 
     @cached_property
     def between(self) -> Schema:
         """Give what is kept while the window is open: what the base has, and what of the head its records can have."""
         made = {c.name: c for c in self.base.collections}
-        for name, crossing in self.crossings.items():
-            if name not in self.closed:
-                made[crossing.base.name] = crossing.between
+        made |= {crossing.base.name: crossing.between for crossing in self.crossings.values()}
         for collection in self.head.collections:
             if collection.name in self.closed:
                 continue
             if collection.name not in self.crossings and collection.name not in made:
                 made[collection.name] = collection
         return _schema(made)
+
+    @cached_property
+    def further(self) -> Schema:
+        """Give what of the head is made beforehand: all but collections that are made anew."""
+        return Schema(tuple(c for c in self.above.collections if c.name not in self.closed))
 
     @cached_property
     def above(self) -> Schema:
@@ -79,20 +89,28 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def building(self) -> tuple[str, ...]:
         """Name the states of what is built while the window is open."""
-        return tuple(key for name, c in self._led() for key in c.states(c.building, name))
+        return tuple(key for name, c in self.crossings.items() for key in c.states(c.building, name))
 
     @cached_property
     def unready(self) -> tuple[str, ...]:
-        """Name the states of the head's parts that cannot be there before the sweep."""
-        return tuple(key for name, c in self._led() for key in c.states(c.unready, name))
+        """Name the states of the head's parts that cannot be there before the sweep, or before all is made anew."""
+        return tuple(key for name, c in self.crossings.items() for key in c.states(c.unready, name))
 
-    def _led(self) -> list[tuple[str, Crossing]]:
-        return [(name, crossing) for name, crossing in self.crossings.items() if name not in self.closed]
+    @cached_property
+    def swept_for(self) -> tuple[str, ...]:
+        """Name those of them that the sweep brings."""
+        return tuple(k for name, c in self.crossings.items() if not c.is_copied for k in c.states(c.unready, name))
+
+    @cached_property
+    def counting(self) -> tuple[Crossing, ...]:
+        """Give the collections whose keys programs of the head count up, and those of the base chose themselves."""
+        led = (c for c in self.crossings.values() if not c.is_copied)
+        return tuple(c for c in led if c.declared.generated and not c.base.generated)
 
     @cached_property
     def absent(self) -> dict[str, dict[str, Any]]:
         """Give what a record that lacks a column of the head holds there, where that is not None."""
-        found = {crossing.base.name: crossing.absent for _, crossing in self._led()}
+        found = {crossing.base.name: crossing.absent for crossing in self.crossings.values()}
         return {name: values for name, values in found.items() if values}
 
     def lift(self, collection: str) -> Lift | None:
@@ -120,7 +138,7 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
 
     def raised(self, open_: Catalog) -> Catalog:
         """Give the catalog past the point of no return."""
-        states: dict[str, IndexState] = dict.fromkeys(self.unready, "building")
+        states: dict[str, IndexState] = dict.fromkeys(self.swept_for, "building")
         return open_.changed(phase="raised", stored=self.above, older=self.between, closed=(), indexes=states)
 
     def swept(self, raised: Catalog) -> Catalog:

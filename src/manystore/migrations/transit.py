@@ -12,14 +12,16 @@ from typing import Any
 
 import msgspec
 
-from ..errors import Corrupted
+from ..errors import Corrupted, EpochChanged, StoreError
+from ..query.plan import CATALOG
 from ..schema.catalog import Catalog
-from ..schema.operation import Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
+from ..schema.operation import Altered, Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
 from ..schema.schema import Collection, Schema
 from ..store.protocol import Store, Wait
 from .copying import Copies, Copying
 from .operation import refuse
 from .passage import Passage
+from .records import Records
 from .seeding import Seeding
 from .upward import Lift
 
@@ -46,9 +48,10 @@ class Transit:
                     f"{name}: its records change shape, so its version must change: `manystore migrate check` says how"
                 )
         self._copying.look(stable)
+        self._count_on(stable, [crossing.base for crossing in self._passage.counting])
         opened = self._passage.opened(stable, target)
         opened = msgspec.structs.replace(opened, migration=base, indexes=opened.indexes | self._seeding.states)
-        self._store.alter(Prepare(opened, self._passage.above))
+        self._alter(Prepare(opened, self._passage.further), stable.epoch)
         return self._put(stable, opened)
 
     def build(self, opened: Catalog) -> Catalog:
@@ -78,7 +81,7 @@ class Transit:
         else:
             copying.look(catalog)
             closed = self._copies.closed(catalog)
-            self._store.alter(Prepare(closed))
+            self._alter(Prepare(closed), catalog.epoch)
             closed = self._put(catalog, closed)
         self._told(f"{', '.join(closed.closed)}: no writes until all records are made anew")
         copying.copy(closed)
@@ -100,8 +103,18 @@ class Transit:
             if lift is not None:
                 self._swept(raised, name, lift)
         after = self._passage.swept(raised)
-        self._store.alter(Prepare(after))
+        self._alter(Prepare(after), raised.epoch)
+        # Until the raise, programs of the base went on choosing keys.
+        self._count_on(raised, [crossing.head for crossing in self._passage.counting])
         return self._put(raised, after)
+
+    def _count_on(self, catalog: Catalog, collections: Iterable[Collection]) -> None:
+        """See to it that collections whose keys are counted up from now on begin above those that are there."""
+        records = Records(self._store, catalog)
+        for there in collections:
+            highest = max((record[there.key[0]] for record in records.read(there.name)), default=0)
+            if highest > 0:
+                records.pass_over(there.name, highest)
 
     def _swept(self, raised: Catalog, name: str, lift: Lift) -> None:
         while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift)):
@@ -111,7 +124,7 @@ class Transit:
         """Take away what only the base had."""
         self._clear(swept, self._passage.between)
         settled = self._passage.settled(swept)
-        self._store.alter(Contract(swept.epoch, settled))
+        self._alter(Contract(swept.epoch, settled), swept.epoch)
         return settled
 
     def drop(self, open_: Catalog) -> Catalog:
@@ -129,21 +142,35 @@ class Transit:
                 self._swept(dropped, crossing.base.name, lambda columns, complement: {})
         self._clear(dropped, dropped.older or dropped.base)
         stable = self._passage.dropped(dropped)
-        self._store.alter(Contract(dropped.epoch, stable))
+        self._alter(Contract(dropped.epoch, stable), dropped.epoch)
         return stable
 
     def _clear(self, catalog: Catalog, older: Schema) -> None:
         self._all("clear what was kept before", partial(Clear, catalog.epoch, older))
 
     def _put(self, before: Catalog, after: Catalog) -> Catalog:
-        self._store.alter(ReplaceCatalog(before.epoch, after))
+        self._alter(ReplaceCatalog(before.epoch, after), before.epoch)
         return after
 
-    def _all(self, what: str, operation: Callable[[Any], Operation]) -> int:
+    def _alter(self, operation: Operation, epoch: str) -> Altered:
+        """Carry an operation out under the catalog of an epoch; EpochChanged when it fails because that is no more."""
+        try:
+            return self._store.alter(operation)
+        except StoreError as error:
+            # Another deployer may have taken away what this one was at, before either looked at the catalog.
+            found = self._store.read(CATALOG, (), epoch="").rows
+            if found and isinstance(operation, (ReplaceCatalog, Contract)) and found[0] == operation.catalog:
+                return None  # its answer was lost
+            if found and found[0].epoch != epoch:
+                raise EpochChanged("the catalog changed meanwhile") from error
+            raise
+
+    def _all(self, what: str, operation: Callable[[Any], Build | Sweep | Clear]) -> int:
         """Carry out all pages of an operation; give how many records it dealt with."""
         done, after, told = 0, None, 0
         while True:
-            progress = self._store.alter(operation(after))
+            work = operation(after)
+            progress = self._alter(work, work.epoch)
             if not isinstance(progress, Progress):
                 raise Corrupted(f"{what}: the store does not say how far it is")
             done, after = done + progress.done, progress.after

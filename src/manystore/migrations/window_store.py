@@ -48,7 +48,8 @@ class WindowStore:
         }
         self._fittings = {name: fitting for name, fitting in made.items() if fitting.is_needed}
         # What is made anew as a whole has no records for a program of the head before the raise.
-        self._hidden = frozenset() if is_raised else frozenset(name for name in passage.closed if name not in made)
+        hidden = () if is_raised else (name for name in passage.closed if name not in made)
+        self._hidden = frozenset[str](hidden)
 
     def read(
         self,

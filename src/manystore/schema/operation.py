@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from .adoption import Adopt, Adopted, Survey, Surveyed
 from .catalog import Catalog
 from .schema import Schema
 
@@ -118,5 +119,7 @@ class Words(msgspec.Struct, frozen=True):
     blocking: bool = False
 
 
-Operation: TypeAlias = CreateDatabase | ReplaceCatalog | Prepare | Build | Sweep | Clear | Contract | Explain
-Altered: TypeAlias = Progress | Words | None
+Operation: TypeAlias = (
+    CreateDatabase | ReplaceCatalog | Prepare | Build | Sweep | Clear | Contract | Explain | Survey | Adopt
+)
+Altered: TypeAlias = Progress | Words | Surveyed | Adopted | None

@@ -20,7 +20,10 @@ _HOST = re.compile(r"\[[^\[\]]*\](:\d+)?|[^:]*(:\d+)?")
 
 
 class StoreURL(msgspec.Struct, frozen=True):
-    """A parsed URL. path: what follows the hosts, without its first slash. prefix: keeps several databases apart."""
+    """A parsed URL. path: what follows the hosts, without its first slash. prefix: keeps several databases apart.
+
+    foreign: whoever opens it knows that the tables there may not be manystore's, and asks for Survey or Adopt only.
+    """
 
     scheme: str
     hosts: tuple[str, ...] = ()
@@ -29,6 +32,7 @@ class StoreURL(msgspec.Struct, frozen=True):
     password: str | None = None
     options: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     prefix: str = ""
+    foreign: bool = False
 
     @property
     def name(self) -> str:

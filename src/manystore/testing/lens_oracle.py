@@ -95,7 +95,8 @@ class Oracle:
                 groups.append((old, (old, new)))
         return State(act.revision, tuple(groups), state.is_raised)
 
-    def _raised(self, state: State) -> State:
+    def raised(self, state: State) -> State:
+        """Give a record as it is from the raise on."""
         groups = tuple(
             self._seen("head", group, part, is_raised=False)
             for group, part in zip(self._groups, state.groups, strict=False)
@@ -108,7 +109,7 @@ class Oracle:
         """Give the state after an act, None when the act cannot have been answered so."""
         what = act.what
         if what == "raise":
-            return None if state.is_raised else self._raised(state)
+            return None if state.is_raised else self.raised(state)
         if state.is_raised and act.side == BASE:
             return None  # it was to be told ProgramTooOld
         if what in ("create", "absent"):
@@ -153,7 +154,8 @@ class _Search:
     def __init__(self, oracle: Oracle, acts: Sequence[Act]) -> None:
         self._oracle = oracle
         self._acts = sorted(acts, key=lambda act: act.begin)
-        self._known = frozenset(act.revision for act in acts if act.is_sure and act.revision is not None)
+        made = [act.revision for act in acts if act.is_sure and act.what in _MAKING]
+        self._known = frozenset(revision for revision in made if revision is not None)
         self._furthest: tuple[int, frozenset[int], State] = (len(acts) + 1, frozenset(), State())
 
     def run(self) -> bool:
@@ -206,4 +208,5 @@ class _Search:
         return "\n".join([*lines, *(f"  {act}" for act in sure[:4])])
 
 
+_MAKING = ("create", "save", "update")
 _READS = ("read", "absent", "unlike", "moved", "present")

@@ -18,22 +18,19 @@ from typing import Any
 
 import manystore.api.database as opening
 from manystore import ManystoreError, MigrationRefused
-from manystore.migrations.passage import Passage
-from manystore.migrations.transit import Transit
-from manystore.query.plan import CATALOG
-from manystore.schema.catalog import Catalog
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.testing import consistency
 from manystore.testing.pacing import Pace
 from manystore.testing.scheduler import Killed, Scheduler
+from manystore.testing.window_deployer import Deployer
 from manystore.testing.window_kind import BASE, HEAD, Kind
-from manystore.testing.window_program import ENDS, KEYS, Notes, Program, Refusal, shown
+from manystore.testing.window_program import ENDS, KEYS, Notes, Program, Refusal
 from manystore.testing.window_verdict import Moments, counted, verdict
 
-PHASES = ("stable", "open", "raised", "swept", "settled")
 _PROGRAM_DIES, _DEPLOYER_DIES, _SLEEPS = 0.01, 0.02, 0.01
-_ACTS = 9  # of each program
+_ACTS = 14  # of each program
+_LONGEST = {"stable": 6, "open": 24, "raised": 9, "swept": 6}  # acts of all programs that a phase may wait for
 
 
 class History:
@@ -50,10 +47,10 @@ class History:
         self._random = Random(f"{seed} {kind.name}")
         self._scheduler = Scheduler(seed, 0.02 if remote else None)
         self._pace = Pace(self._scheduler, self._sleep)
-        self._phase = 0
         self._is_deployed = False
         self._numbers = itertools.count()
         self._clock: Callable[[], float] = lambda: float(next(self._numbers))
+        self._deployer = Deployer(kind, self.moments, self._clock, self._let_others_work)
 
     def run(self) -> list[str]:
         """Let it happen; give what should not have been."""
@@ -61,11 +58,15 @@ class History:
         with self._paced():
             keeper = self._connect(BASE)  # a store in memory lives as long as somebody has it open
             try:
+                first = Program(self.kind, BASE, random, self._clock, self.notes, "at the beginning")
+                for key in random.sample(KEYS, random.randint(1, 4)):
+                    first.create(keeper.thing, key)
                 for number, side in enumerate([BASE] * random.randint(1, 3) + [HEAD] * random.randint(1, 3)):
                     self._begin(f"{side} {number}", side)
                 self._scheduler.begin("deployer", self._deploy, _DEPLOYER_DIES)
                 self._scheduler.run()
-                self._last_look(HEAD)
+                if not self.is_refused or self._phase:  # else the window was never opened
+                    self._last_look(HEAD)
                 if self.is_refused:
                     self._last_look(BASE)
             finally:
@@ -73,6 +74,10 @@ class History:
         for name, number in counted(self.notes):
             self.seen[name] += number
         return verdict(self.kind, self.notes, self.moments)
+
+    @property
+    def _phase(self) -> int:
+        return self._deployer.reached
 
     # -- programs --
 
@@ -90,6 +95,9 @@ class History:
                         left -= 1
                         program.act(db)
                         self._pace.step()
+                    if db is not None:
+                        db.close()
+                        db = None
                     left = 0
                 except Killed:
                     self.seen["killed"] += 1
@@ -100,7 +108,7 @@ class History:
                 finally:
                     self._pace.bury()
                     if db is not None:
-                        db.close()
+                        db._engine.store.close()  # no more than the operating system does for it
 
         self._scheduler.begin(name, work, _PROGRAM_DIES)
 
@@ -140,7 +148,7 @@ class History:
             try:
                 store = open_store(parse_url(self._url, self._prefix), wait=self._pace.wait)
                 self._pace.put_on(store)
-                self._lead(store)
+                self._deployer.lead(store, self._pace.wait)
                 self._is_deployed = True
             except Killed:
                 self.seen["deployer killed"] += 1
@@ -149,48 +157,16 @@ class History:
                     self.notes.faults.append(f"the deployer was refused: {reason}")
                 self.is_refused = self._is_deployed = True
                 self.seen["refused"] += 1
+            except BaseException:
+                self._is_deployed = True  # so that nobody waits for it
+                raise
             finally:
                 self._pace.bury()
                 if store is not None:
                     store.close()
 
-    def _lead(self, store: Any) -> None:
-        while True:
-            catalog: Catalog = store.read(CATALOG, (), epoch="").rows[0]
-            is_over = catalog.phase == "stable" and catalog.migration == self.kind.last
-            reached = PHASES.index("settled" if is_over else catalog.phase)
-            for phase in PHASES[: reached + 1]:
-                self.moments.is_in_force(phase, self._clock())
-            self._phase = max(self._phase, reached)
-            if is_over:
-                return
-            self._let_others_work()
-            self._step(self._transit(store, catalog), catalog)
-
-    def _step(self, transit: Transit, catalog: Catalog) -> None:
-        if catalog.phase == "open":
-            built = transit.build(catalog)
-            if built is not catalog:
-                self._let_others_work()
-            self.moments.begins("raised", self._clock())
-            transit.raise_(built)
-            return
-        self.moments.begins(PHASES[PHASES.index(catalog.phase) + 1], self._clock())
-        if catalog.phase == "stable":
-            transit.open(catalog, self.kind.first, self.kind.last)
-        elif catalog.phase == "raised":
-            transit.sweep(catalog)
-        else:
-            transit.contract(catalog)
-
-    def _transit(self, store: Any, catalog: Catalog) -> Transit:
-        history, secret = self.kind.history, bytes.fromhex(catalog.secret)
-        window = history.window(self.kind.first, self.kind.last, secret)
-        passage = Passage(window, catalog.base, store.capabilities.fixed_columns)
-        return Transit(store, passage, self._pace.wait, lambda _: None)
-
-    def _let_others_work(self) -> None:
-        enough = self.notes.done + self._scheduler.random.randint(0, 9)
+    def _let_others_work(self, phase: str) -> None:
+        enough = self.notes.done + self._scheduler.random.randint(0, _LONGEST[phase])
         self._scheduler.pause(until=lambda: self.notes.done >= enough)
 
     # -- the end --
@@ -237,4 +213,3 @@ class History:
             opening.open_store = usual
 
 
-__all__ = ["History", "shown"]

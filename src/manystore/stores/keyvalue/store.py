@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...errors import Closed, EpochChanged
+from ...errors import Closed, EpochChanged, Unsupported
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG as READ_CATALOG
 from ...query.plan import Plan
+from ...schema.adoption import Adopt, Survey
 from ...schema.catalog import Catalog
 from ...schema.operation import (
     Altered,
@@ -100,6 +101,8 @@ class KeyValueStore:
                 return sweep(self._bulk(operation.epoch), operation)
             case Clear():
                 return clear(self._bulk(operation.epoch), operation)
+            case Survey() | Adopt():
+                raise Unsupported("this store keeps no tables, so nothing of another program can be taken over from it")
             case Explain(explained):
                 return explain(self._kv, self._catalog(), explained)
         return None

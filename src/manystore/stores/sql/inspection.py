@@ -34,7 +34,8 @@ class LiveColumn(msgspec.Struct, frozen=True):
 class LiveIndex(msgspec.Struct, frozen=True):
     """An index beside the primary key. columns: names, or an expression's text. is_valid: its build came to an end.
 
-    constraint: it belongs to a UNIQUE in the table's definition. where: of a partial one, its condition.
+    constraint: it belongs to a UNIQUE in the table's definition. where: of a partial one, its condition. orders: for
+    each column 1 if it descends, and 2 if None comes first; empty where None has one place.
     """
 
     name: str
@@ -43,6 +44,7 @@ class LiveIndex(msgspec.Struct, frozen=True):
     where: str | None = None
     is_valid: bool = True
     constraint: bool = False
+    orders: tuple[int, ...] = ()
 
 
 class LiveTable(msgspec.Struct, frozen=True):
@@ -146,7 +148,8 @@ SELECT c.relname::text, x.relname::text, i.indisunique, i.indisprimary, i.indisv
        ARRAY(SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, k::int, true))
              FROM generate_series(1, i.indnkeyatts::int) k
              LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[k - 1] AND a.attnum <> 0
-             ORDER BY k)
+             ORDER BY k),
+       ARRAY(SELECT i.indoption[k - 1]::int FROM generate_series(1, i.indnkeyatts::int) k ORDER BY k)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
@@ -162,12 +165,12 @@ def inspect_postgresql(execute: Execute, names: Iterable[str] | None = None) -> 
         column = LiveColumn(name, kind, not notnull, None if computed else default, length, computed)
         found.columns.setdefault(table, []).append(column)
     rows = execute(_POSTGRESQL_INDEXES, (wanted,)).fetchall()
-    for table, name, unique, primary, valid, where, constraint, columns in rows:
+    for table, name, unique, primary, valid, where, constraint, columns, orders in rows:
         if primary:
             key: list[str] = columns
             found.keys[table] = list(enumerate(key))
         else:
-            index = LiveIndex(name, tuple(columns), unique, where, valid, constraint)
+            index = LiveIndex(name, tuple(columns), unique, where, valid, constraint, tuple(orders))
             found.indexes.setdefault(table, []).append(index)
     return found.tables()
 

@@ -161,7 +161,7 @@ class MySQLStore(SQLStore):
         server = Server(_target(url, timeout), timeout=timeout, kept=int(kept), wait=wait)
         connection = server.connect()
         mariadb = is_mariadb(connection.raw)
-        _examine(server, connection, url.prefix)
+        _examine(server, connection, url.prefix, foreign=url.foreign)
         return cls(server, MySQL(is_mariadb=mariadb), url.prefix, wait=wait, patience=timeout)
 
     @classmethod
@@ -263,7 +263,7 @@ def _conversions() -> dict[Any, Any]:
     return found
 
 
-def _examine(server: Server, connection: Connection, prefix: str) -> None:
+def _examine(server: Server, connection: Connection, prefix: str, *, foreign: bool) -> None:
     """Look at the database without changing it; raise NotADatabase when it holds what manystore did not make."""
     look = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     columns = "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
@@ -275,7 +275,8 @@ def _examine(server: Server, connection: Connection, prefix: str) -> None:
                 tables[name] = [column for (column,) in connection.execute(columns, (name,)).fetchall()]
                 if CATALOG_COLUMNS.issubset(tables[name]):
                     break
-        refuse_foreign(tables)
+        if not foreign:
+            refuse_foreign(tables)
     except pymysql.Error as error:
         connection.close()
         raise translate(error) from error

@@ -46,7 +46,7 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
     "datetime": DATETIME(fsp=6),
     "date": DATE(),
 }
-_DATETIME = Form(dump=lambda text: f"{text[:10]} {text[11:26]}", load=lambda text: text + "Z")
+_DATETIME = Form(dump=lambda text: f"{text[:10]} {text[11:26]}", load=lambda text: f"{text[:10]}T{text[11:]}Z")
 
 
 _KEY_BYTES = 3072

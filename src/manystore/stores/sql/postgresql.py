@@ -223,7 +223,7 @@ class PostgreSQLStore(SQLStore):
             _target(url, timeout), "; ".join(setup), timeout=timeout, kept=int(kept),
             prepare=options.get("prepare") != "off", wait=wait,
         )  # fmt: skip
-        _examine(server, url.prefix)
+        _examine(server, url.prefix, foreign=url.foreign)
         return cls(server, PostgreSQL(), url.prefix, wait=wait, patience=timeout)
 
     @classmethod
@@ -286,7 +286,7 @@ def _target(url: Any, timeout: float) -> dict[str, Any]:
     return {name: value for name, value in target.items() if value is not None}
 
 
-def _examine(server: Server, prefix: str) -> None:
+def _examine(server: Server, prefix: str, *, foreign: bool) -> None:
     """Look at the schema without changing it; raise NotADatabase when it holds what manystore did not make."""
     connection = server.opened()
     try:
@@ -295,7 +295,8 @@ def _examine(server: Server, prefix: str) -> None:
             raise URLError(f"postgresql: the database's encoding is {encoding}; it must be UTF8")
         if schema is None:
             raise URLError("postgresql: there is no such schema; create it first")
-        refuse_foreign(dict(connection.execute(_TABLES, (prefix,)).fetchall()))
+        if not foreign:
+            refuse_foreign(dict(connection.execute(_TABLES, (prefix,)).fetchall()))
     except psycopg.Error as error:
         connection.close()
         raise translate(error) from error

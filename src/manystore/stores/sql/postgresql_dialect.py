@@ -156,6 +156,8 @@ class PostgreSQL(Dialect):
             return "missing"
         if state in (_CANCELED, _LOCK_NOT_AVAILABLE):
             return "again" if state == _LOCK_NOT_AVAILABLE else "other"
+        if state == _STALE:
+            return "stale"
         return _CLASSES.get(state[:2], "other")
 
     def translate(self, error: Exception, *, writing: bool = False) -> ManystoreError:
@@ -166,7 +168,8 @@ class PostgreSQL(Dialect):
 # -- errors: what SQLSTATEs become --
 
 _CANCELED, _LOCK_NOT_AVAILABLE = "57014", "55P03"
-_MISSING = {"42P01", "42703", "3F000", "0A000"}  # 0A000: a kept statement's rows would have another type now
+_MISSING = {"42P01", "42703", "3F000"}
+_STALE = "0A000"  # a statement that this connection keeps would give rows of another type: the tables were altered
 _CLASSES: dict[str, Verdict] = {"08": "broken", "57": "broken", "40": "again", "23": "taken"}
 _STATES = {
     _CANCELED: Unavailable("the server took longer than the URL's timeout allows"),

@@ -92,7 +92,11 @@ class Reader:
 
     def _once_more(self, lost: Connection, error: Exception, text: str, bound: Sequence[Any], epoch: str) -> list[Row]:
         self.connections.drop(lost)
-        if self.dialect.verdict(error) not in ("broken", "again"):
+        verdict = self.dialect.verdict(error)
+        if verdict == "missing" and epoch:
+            # Under this epoch all is there; what the connection kept of the statement may be older than the table.
+            self.confirm(epoch)
+        elif verdict not in ("broken", "again", "stale"):
             self._refuse(error, epoch)
         self.connections.forget()
         connection = self.connections.opened()

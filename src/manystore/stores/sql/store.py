@@ -18,6 +18,7 @@ from sqlalchemy import insert, update
 from ...errors import EpochChanged, Unavailable
 from ...query.capabilities import Capabilities
 from ...query.plan import CATALOG, Plan
+from ...schema.adoption import Adopt, Survey
 from ...schema.catalog import Catalog
 from ...schema.operation import (
     Altered,
@@ -103,6 +104,8 @@ class SQLStore(ABC):
 
     def alter(self, operation: Operation) -> Altered:
         """Carry out an operation on the stored schema."""
+        if isinstance(operation, (Survey, Adopt)):
+            return self._take_over(operation)
         deadline = time.monotonic() + self._patience
         while True:
             # The first page of a sweep may be all of it, and take its time; the others are like any write.
@@ -114,7 +117,7 @@ class SQLStore(ABC):
                 done = is_brief
                 return result
             except self._dialect.errors as error:
-                if self._dialect.verdict(error) != "again":
+                if self._dialect.verdict(error) not in ("again", "stale"):
                     raise self._dialect.translate(error, writing=True) from error
                 if time.monotonic() >= deadline:
                     raise Unavailable("other programs kept the catalog from being changed; it was not") from error
@@ -124,6 +127,19 @@ class SQLStore(ABC):
             finally:
                 (self._connections.put if done else self._connections.drop)(connection)
             self._wait(random.uniform(0, _LONGEST_PAUSE))
+
+    def _take_over(self, operation: Survey | Adopt) -> Altered:
+        """Look at tables that manystore did not make, or adopt them."""
+        from .adoption import take_over  # noqa: PLC0415 - for what is done once in a database's life, if at all
+
+        connection = self._connections.opened()
+        try:
+            layout = Layout(self._layout.prefix, self._dialect)
+            return take_over(self._connections, connection, layout, operation, self._wait)
+        except self._dialect.errors as error:
+            raise self._dialect.translate(error) from error
+        finally:
+            self._connections.drop(connection)
 
     def _altered(self, connection: Connection, operation: Operation) -> Altered:
         match operation:

@@ -34,7 +34,9 @@ class MariaDB(Server):
             durability = ["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync"]
         return [
             program("mariadbd"),
-            *("--no-defaults", f"--datadir={self.folder}/data", f"--port={self.port}", f"--bind-address={HOST}"),
+            # A tmpdir of its own: a server that starts clears away what others have open in the same one.
+            *("--no-defaults", f"--datadir={self.folder}/data", f"--tmpdir={self.folder}/data"),
+            *(f"--port={self.port}", f"--bind-address={HOST}"),
             *(f"--socket={self.folder}/socket", f"--pid-file={self.folder}/mariadbd.pid", "--skip-name-resolve"),
             *("--skip-log-bin", "--innodb-buffer-pool-size=32M", "--performance-schema=OFF", "--max-connections=400"),
             f"--init-file={self.folder}/first.sql",

@@ -6,6 +6,7 @@ from .test_catalog import *
 from .test_entries import *
 from .test_errors import *
 from .test_load import *
+from .test_mixed_versions import *
 from .test_observability import *
 from .test_paging import *
 from .test_projection import *

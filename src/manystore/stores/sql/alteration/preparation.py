@@ -19,21 +19,23 @@ from ....schema.schema import Collection, Schema
 from ..inspection import LiveColumn, LiveTable
 from ..tables import Layout
 from .ddl import DDL, LiveType, MySQLDDL, SQLiteDDL, ddl_of
-from .refusal import duplicates
+from .refusal import duplicates, too_long
 from .run import Run
-from .wanted import Wanted, column_names, wanted
+from .wanted import Wanted, column_names, is_ordered, wanted
 
 AnyColumn: TypeAlias = Column[Any]
 
 
 def prepare(run: Run, layout: Layout, catalog: Catalog, further: Schema | None, live: Mapping[str, LiveTable]) -> None:
     """Make what is wanted and is not there. live: the tables that are there."""
-    _Preparation(run, layout, live).all(list(wanted(layout, catalog, further)))
+    is_open = catalog.phase not in ("raised", "swept")
+    _Preparation(run, layout, live, is_open=is_open).all(list(wanted(layout, catalog, further)))
 
 
 class _Preparation:
-    def __init__(self, run: Run, layout: Layout, live: Mapping[str, LiveTable]) -> None:
+    def __init__(self, run: Run, layout: Layout, live: Mapping[str, LiveTable], *, is_open: bool) -> None:
         self._run = run
+        self._is_open = is_open
         self._layout = layout
         self._dialect = layout.dialect
         self._ddl: DDL = ddl_of(layout.dialect)
@@ -104,6 +106,9 @@ class _Preparation:
             there = live.column(column.name)
             if there is not None and column.name in longer:
                 self._run.blocking = True  # it makes all rows anew
+                if there.type.startswith("long"):
+                    length = getattr(column.type, "length", None) or 0
+                    too_long(self._run, table.collections[0], as_live, column.name, length)
                 parts.append(ddl.modify(table.name, column, nullable=bool(column.nullable or there.nullable)))
         return parts + [ddl.modify(table.name, as_live.c[column.name], nullable=True) for column in loose]
 
@@ -120,6 +125,8 @@ class _Preparation:
             there = live.index(str(index.name))
             if there is not None and there.is_valid:
                 is_same = there.columns == column_names(index) and there.unique == bool(index.unique)
+                # Until the raise, what programs of the base read in order comes first.
+                is_same = is_same and (self._is_open or is_ordered(there, index))
                 if is_same or collection is not table.collections[0]:
                     continue
             if there is not None:

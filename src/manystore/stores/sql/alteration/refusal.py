@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Index as TableIndex
-from sqlalchemy import Table, and_, exists, func, select
+from sqlalchemy import Table, and_, exists, func, literal_column, select
 
 from ....errors import MigrationRefused
 from ....schema.schema import Collection, Field, Reference
@@ -66,6 +66,15 @@ def dangling(run: Run, layout: Layout, collection: Collection, reference: Refere
 def empties(run: Run, collection: Collection, field: Field, table: Table, column: str) -> None:
     """Raise MigrationRefused for records with None in a column that is to hold none."""
     _refuse(run, collection, table, [table.c[column].is_(None)], f"{field.name} may not be None any more, and is")
+
+
+def too_long(run: Run, collection: Collection, table: Table, column: str, length: int) -> None:
+    """Raise MigrationRefused for texts that are longer than a unique's may be."""
+    field = next((field for field in collection.fields if field.column == column), None)
+    if field is not None:
+        size = func.length if field.kind == "bytes" else func.char_length
+        reason = f"{field.name} is longer than the {length} that a unique takes"
+        _refuse(run, collection, table, [size(table.c[column]) > literal_column(str(length))], reason)
 
 
 def _refuse(run: Run, collection: Collection, table: Table, where: Sequence[Any], reason: str) -> None:

@@ -17,7 +17,7 @@ from ....schema.catalog import Catalog
 from ....schema.schema import Collection, Field
 from ..inspection import LiveColumn, LiveIndex, LiveTable
 from ..tables import EXTRAS, PREVIOUS, REVISION, VERSION, Layout, copied
-from .wanted import column_names, live_type
+from .wanted import column_names, is_ordered, live_type
 
 AnyColumn: TypeAlias = Column[Any]
 _OURS = {REVISION, PREVIOUS, VERSION, EXTRAS}
@@ -137,7 +137,8 @@ def _is_nullable(live: LiveTable, column: str) -> bool:
 def _is_as_wanted(index: LiveIndex, wanted: TableIndex | None, names: Mapping[str, str]) -> bool:
     if wanted is None or not index.is_valid or index.unique != bool(wanted.unique):
         return False
-    return tuple(names.get(name, name) for name in index.columns) == column_names(wanted)
+    is_same = tuple(names.get(name, name) for name in index.columns) == column_names(wanted)
+    return is_same and is_ordered(index, wanted)
 
 
 def _collections(catalog: Catalog, name: str) -> list[Collection]:

@@ -79,13 +79,17 @@ class Sweeping:
         return Progress(len(rows), None if is_last else self._key_of(rows[-1]))
 
     def _mark(self, run: Run) -> None:
-        """Where nothing but the version changes, set it if it falls: to older programs a higher one is unknown."""
+        """Where nothing but the version changes, set it.
+
+        To older programs a higher one is unknown; and on a way back, records of the version that it leads to would be
+        taken for swept ones.
+        """
         table = self._table
         version, extras = table.c[VERSION], table.c[EXTRAS]
         wanted: ColumnElement[Any] = literal_column(str(self._kept.version))
         built = update(table).where(extras.is_not(None)).values({extras: literal_column("NULL")})
-        if self._kept.version < self._older.version:
-            built = update(table).where(version > wanted).ordered_values((version, wanted), (extras, _NULL))
+        if self._kept.version != self._older.version:
+            built = update(table).where(version != wanted).ordered_values((version, wanted), (extras, _NULL))
         statement = self._dialect.statement(built, {}, 0)
         self._write(run, [(statement.text, statement.bind([]))])
 

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeEngine
 from ....schema.catalog import Catalog
 from ....schema.schema import Collection, Field, Schema
 from ..dialect import Dialect
-from ..inspection import LiveColumn, LiveTable
+from ..inspection import LiveColumn, LiveIndex, LiveTable
 from ..primitive import literal
 from ..tables import EXTRAS, Layout, copied, indexed_fields
 
@@ -68,6 +68,17 @@ def wanted(layout: Layout, catalog: Catalog, further: Schema | None) -> Iterator
 def column_names(index: TableIndex) -> tuple[str, ...]:
     """Give the names of an index's columns in their order."""
     return tuple(column.name for column in index.columns)
+
+
+def is_ordered(live: LiveIndex, wanted: TableIndex) -> bool:
+    """Tell whether an index has None where it is wanted; that changes with what its columns may hold."""
+    return not live.orders or live.orders == tuple(map(_order, wanted.expressions))
+
+
+def _order(term: Any) -> int:
+    text = str(term)
+    descends = " DESC" in text
+    return descends + 2 * ("NULLS FIRST" in text or (descends and "NULLS LAST" not in text))
 
 
 def default_of(column: Column[Any]) -> str | None:

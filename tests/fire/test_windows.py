@@ -1,0 +1,69 @@
+"""Histories: programs of two versions and a deployer on one store, interleaved, killed and asleep, judged by an oracle.
+
+Each is one collection of four records in one kind of window. How many there are: `--histories`, for `make soak`. A bad
+one prints its seed; in this process and on a file the same seed gives the same history.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from manystore.testing import provision
+from manystore.testing.window_history import History
+from manystore.testing.window_kind import Kind
+from manystore.testing.window_kinds import all_kinds
+
+from .conftest import stores
+
+KINDS = {kind.name: kind for kind in all_kinds()}
+SHARES = {"memory": 122, "sqlite": 21, "redis": 1, "postgresql": 1, "etcd": 1, "zookeeper": 1, "mariadb": 1}
+"""How many histories of each kind of window a store has here: 2,002 of memory and SQLite in all."""
+SOAK = {"memory": 60, "sqlite": 16, "redis": 10, "postgresql": 5, "etcd": 5, "zookeeper": 2, "mariadb": 2}
+"""Of a hundred histories, how many a store has when there are many."""
+OPTIONS = {"sqlite": "?durability=off&timeout=0"}
+
+
+def run(kind: Kind, store: str, seed: int, directory: Path) -> History:
+    """Run one history on a fresh place; fail if anything is wrong with it."""
+    with provision.place(f"{store}:{OPTIONS.get(store, '')}", directory) as place:
+        is_remote = provision.needs_server(f"{store}:")
+        history = History(kind, place.url, seed, prefix=place.prefix, remote=is_remote)
+        faults = history.run()
+    if store == "sqlite":
+        for file in directory.iterdir():
+            file.unlink()
+    assert not faults, f"{kind.name}, seed {seed} on {store}: " + "\n".join(faults)
+    return history
+
+
+def run_all(kind: Kind, store: str, seeds: range, directory: Path) -> Counter[str]:
+    """Run a history for each seed, and look that they had in them what they are for."""
+    seen = Counter[str]()
+    for seed in seeds:
+        seen += run(kind, store, seed, directory).seen
+    return seen
+
+
+@pytest.mark.parametrize("store", stores(*SHARES))
+@pytest.mark.parametrize("name", KINDS)
+def test_no_history_is_bad(store: str, name: str, tmp_path: Path) -> None:
+    seen = run_all(KINDS[name], store, range(SHARES[store]), tmp_path)
+    if SHARES[store] > 10:
+        for each in ("base", "head"):
+            assert min(seen[f"{each} {what}"] for what in ("read", "create", "update", "delete", "unlike")) > 5
+            assert seen[f"{each} save"] > 5
+        assert seen["base ProgramTooOld"] > 5
+        assert min(seen["killed"], seen["deployer killed"], seen["slept"]) > 5
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("store", stores(*SOAK))
+def test_no_history_of_many_is_bad(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    wanted = int(request.config.getoption("--histories")) * SOAK[store] // 100
+    first = 10_000  # seeds that no other test has
+    for seed in range(first, first + -(-wanted // len(KINDS))):
+        for kind in KINDS.values():
+            run(kind, store, seed, tmp_path)
