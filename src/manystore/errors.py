@@ -261,7 +261,8 @@ class SchemaMismatch(SchemaError):
     def __str__(self) -> str:
         shown = "; ".join(self.differences[:3])
         more = f"; and {len(self.differences) - 3} more" if len(self.differences) > 3 else ""
-        return f"the database's schema is not this program's: {shown}{more}; run `manystore migrate up`, or connect to an empty store"
+        way = "run `manystore migrate up`, or connect to an empty store"
+        return f"the database's schema is not this program's: {shown}{more}; {way}"
 
 
 class ProgramTooOld(SchemaError):

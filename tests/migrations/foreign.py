@@ -29,6 +29,19 @@ class Foreign:
         self.url = url
         self.execute = execute
 
+    errors = (sqlite3.Error, psycopg.Error, pymysql.Error)
+
+    @contextmanager
+    def connected(self) -> Iterator[Callable[[str], object]]:
+        """Give a connection of its own to a further program."""
+        if self.database == "sqlite":
+            path = self.url.partition("///")[2].partition("?")[0]
+            with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)) as file:
+                yield file.execute
+            return
+        with closing(_connected(self.url)) as connection:
+            yield lambda text: _run(connection, text)
+
     def wait_for_quiet(self) -> None:
         """Wait until the server has ended what programs that were killed had asked for."""
         look = {

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -332,3 +334,41 @@ def dying(old: Foreign) -> Iterator[Callable[[int], int]]:
         yield die
     finally:
         program.communicate()
+
+
+def test_what_an_old_program_writes_meanwhile_is_taken_or_refused(old: Foreign):
+    shops(old, 1000)
+    false = "false" if old.database == "postgresql" else "0"
+    written = list[int]()
+    ended = threading.Event()
+    with old.connected() as execute:
+
+        def write() -> None:
+            number = 1000
+            while not ended.is_set():
+                number += 1
+                try:
+                    execute(f"INSERT INTO shop VALUES ({number}, 'shop {number}', NULL, {false}, NULL)")
+                except old.errors:
+                    return  # the table has other columns now
+                written.append(number)
+                time.sleep(0.001)
+
+        program = threading.Thread(target=write)
+        program.start()
+        try:
+            for _ in range(20):
+                arguments = ["migrate", "adopt", old.url, "--database", ME + "Hire", "--yes"]
+                result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+                if result.exit_code == 0:
+                    break
+                assert "another program wrote while" in result.output or "locked by another writer" in result.output
+        finally:
+            ended.set()
+            program.join()
+    if result.exit_code:
+        adopt(old, "--yes")  # now that it has stopped
+    with Hire.connect(old.url) as db:
+        found = {shop.id for shop in db.shop.iterate(scan=True)}
+        assert found == {*range(1, 1001), *written}
+        assert db.shop.create(Shop(name="next")).id == max(found) + 1

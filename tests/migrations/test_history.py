@@ -24,6 +24,7 @@ from manystore.migrations import (
     Reference,
     RenameField,
     Seed,
+    Translate,
 )
 from manystore.migrations.squash import folded, functions_of, squashed, stretch
 from manystore.migrations.writer import text_of
@@ -249,3 +250,18 @@ migration = Migration(
     pin = again.window("0001").pins["bike"]
     assert pin.load({"id": 1, "name": "ab12"})["x0003_more"] == "12"
     assert text.count("import string") == text.count("LETTERS = string.ascii_letters") == 1
+
+
+def test_a_version_must_rise_for_the_way_back_as_well() -> None:
+    """A collection that is made anew on the way there, and led over by lenses on the way back."""
+    text = Field("name", "name", "str", length=20)
+    shop = Collection("shop", "Shop", (Field("id", "id", "int"), text), ("id",))
+    kept = Translate(
+        "shop", "name", Field("twin", "twin", "int", optional=True), "shop", "name", "id", None, keeps=True
+    )
+    before = Schema((shop,))
+    assert Migration("0002", (kept,)).problems(before) == (
+        "0002: the records of Shop change shape, so their version must rise: "
+        'ChangeModel("shop", version=2), and @model(version=2)',
+    )
+    assert Migration("0002", (kept, ChangeModel("shop", version=2))).problems(before) == ()

@@ -49,7 +49,8 @@ TEXTS: list[tuple[ManystoreError, str]] = [
     (Exhausted("Book"), "Book: none left to claim"),
     (TooLarge("bytes", 1_000_000, 900_000), "1,000,000 bytes in one step; the limit is 900,000"),
     (SchemaMismatch(("a", "b", "c", "d", "e")),
-     "the database's schema is not this program's: a; b; c; and 2 more; run `manystore migrate up`, or connect to an empty store"),
+     "the database's schema is not this program's: a; b; c; and 2 more; run `manystore migrate up`, or connect to an "
+     "empty store"),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from ..errors import MigrationRefused
-from ..schema.schema import Schema
+from ..schema.schema import Collection, Schema
 from .operation import Operation
 from .window import Window
 
@@ -42,11 +42,23 @@ class Migration(msgspec.Struct, frozen=True):
         if found:
             return tuple(found)
         window = self.window(before)
-        for name, pin in window.pins.items():
-            if pin.lenses and pin.head.version <= pin.base.version:
-                version = pin.base.version + 1
+        led = {name: pin.base for name, pin in window.pins.items() if pin.lenses}
+        for name, there in sorted((_led_back(window) | led).items()):
+            head, version = window.head.collection(name), there.version + 1
+            if head.version < version:
                 found.append(
-                    f"{self.name}: the records of {pin.head.model} change shape, so their version must rise: "
+                    f"{self.name}: the records of {head.model} change shape, so their version must rise: "
                     f'ChangeModel("{name}", version={version}), and @model(version={version})'
                 )
         return tuple(found)
+
+
+def _led_back(window: Window) -> dict[str, Collection]:
+    """Give the collections of the base whose records change shape on the way back, by their names in the head."""
+    try:
+        pins = Window.of(window.head, window.inverse() or ()).pins
+    except MigrationRefused:
+        return {}  # there is none; `down` says why
+    return {
+        pin.base.name: window.base.collection(name) for name, pin in pins.items() if pin.lenses and name in window.base
+    }

@@ -147,10 +147,10 @@ def _model(table: _Table, tables: dict[str, _Table]) -> Iterator[str]:
 def _is_sayable(table: _Table, reference: FoundReference, tables: dict[str, _Table], comments: list[str]) -> bool:
     target = tables.get(reference.target)
     said = f"foreign key {', '.join(reference.fields)} to {reference.target}"
-    if target is None or len(reference.fields) > 1 or reference.fields[0] not in table.names:
+    if target is None or len(reference.fields) != 1 or reference.fields[0] not in table.names:
         comments.append(f"{said}: a reference is one field, to a model")
         return False
-    if target.found.key != (reference.target_fields or target.found.key) or len(target.found.key) > 1:
+    if target.found.key != (reference.target_fields or target.found.key) or len(target.found.key) != 1:
         comments.append(f"{said} ({', '.join(reference.target_fields)}): a reference leads to the whole key")
         return False
     if table.field(reference.fields[0]).kind != target.field(target.found.key[0]).kind:

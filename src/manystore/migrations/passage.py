@@ -6,9 +6,8 @@ same columns (`fixed`). Decision 0015 says what *between* and *above* are. cross
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -16,9 +15,8 @@ from ..schema.catalog import Catalog, IndexState
 from ..schema.schema import Collection, Schema
 from .crossing import Crossing
 from .rewriting import Rewriting
+from .upward import Lift
 from .window import Window
-
-Lift: TypeAlias = Callable[[dict[str, Any], dict[str, Any] | None], dict[str, Any]]
 
 
 class Passage(msgspec.Struct, frozen=True, dict=True):
@@ -102,6 +100,12 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
     def swept_for(self) -> tuple[str, ...]:
         """Name those of them that the sweep brings."""
         return tuple(k for name, c in self.crossings.items() if not c.is_copied for k in c.states(c.unready, name))
+
+    @cached_property
+    def counting(self) -> tuple[Crossing, ...]:
+        """Give the collections whose keys programs of the head count up, and those of the base chose themselves."""
+        led = (c for c in self.crossings.values() if not c.is_copied)
+        return tuple(c for c in led if c.declared.generated and not c.base.generated)
 
     @cached_property
     def absent(self) -> dict[str, dict[str, Any]]:

@@ -20,8 +20,10 @@ from ..schema.schema import Collection, Schema
 from ..store.protocol import Store, Wait
 from .copying import Copies, Copying
 from .operation import refuse
-from .passage import Lift, Passage
+from .passage import Passage
+from .records import Records
 from .seeding import Seeding
+from .upward import Lift
 
 Told = Callable[[str], None]
 _EACH = 20_000  # records between two reports of how far one is
@@ -46,6 +48,7 @@ class Transit:
                     f"{name}: its records change shape, so its version must change: `manystore migrate check` says how"
                 )
         self._copying.look(stable)
+        self._count_on(stable, [crossing.base for crossing in self._passage.counting])
         opened = self._passage.opened(stable, target)
         opened = msgspec.structs.replace(opened, migration=base, indexes=opened.indexes | self._seeding.states)
         self._alter(Prepare(opened, self._passage.further), stable.epoch)
@@ -101,7 +104,17 @@ class Transit:
                 self._swept(raised, name, lift)
         after = self._passage.swept(raised)
         self._alter(Prepare(after), raised.epoch)
+        # Until the raise, programs of the base went on choosing keys.
+        self._count_on(raised, [crossing.head for crossing in self._passage.counting])
         return self._put(raised, after)
+
+    def _count_on(self, catalog: Catalog, collections: Iterable[Collection]) -> None:
+        """See to it that collections whose keys are counted up from now on begin above those that are there."""
+        records = Records(self._store, catalog)
+        for there in collections:
+            highest = max((record[there.key[0]] for record in records.read(there.name)), default=0)
+            if highest > 0:
+                records.pass_over(there.name, highest)
 
     def _swept(self, raised: Catalog, name: str, lift: Lift) -> None:
         while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift)):

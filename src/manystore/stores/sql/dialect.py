@@ -27,10 +27,11 @@ from .inspection import Execute, Tables
 
 Row: TypeAlias = tuple[Any, ...]
 Clause: TypeAlias = ColumnElement[bool]
-Verdict: TypeAlias = Literal["broken", "taken", "again", "missing", "other"]
+Verdict: TypeAlias = Literal["broken", "taken", "again", "stale", "missing", "other"]
 """What a driver's error means for what goes on. broken: the connection is gone, and what was sent last may or may not
 have been carried out; taken: a constraint, or marked, refused the statement; again: all was rolled back because of
-others' locks; missing: a table or a column is not there; other: only the translation matters."""
+others' locks; stale: this connection, and others that are idle, know the tables as they were; missing: a table or a
+column is not there; other: only the translation matters."""
 LONG = BIGINT
 HALF = 32  # bits: where a sum of 64-bit ints would stop at 64 bits on its way, ints are added up in two halves
 AS_JSON = Form(dump=lambda value: msgspec.json.encode(value).decode(), load=msgspec.json.decode)
@@ -206,6 +207,14 @@ class Dialect(ABC):
         """Write a name."""
         quoted: str = self.sql.identifier_preparer.quote_identifier(name)
         return quoted
+
+    def update_many(self, table: Table, sets: Sequence[str], fixed: str, held: Sequence[str]) -> str | None:
+        """Write one UPDATE of many rows, whose parameters are a list a column; None where each row takes its own.
+
+        sets, held: the columns that get values, and those that must have theirs. fixed: what else is set.
+        """
+        del table, sets, fixed, held
+        return None
 
     def ddl_text(self, element: Any) -> str:
         """Write a CREATE statement."""

@@ -135,6 +135,18 @@ class PostgreSQL(Dialect):
         """Write the place of a statement's parameter."""
         return f"${number}"
 
+    def update_many(self, table: Table, sets: Sequence[str], fixed: str, held: Sequence[str]) -> str | None:
+        """Write one UPDATE of many rows, from arrays."""
+        kinds = [str(table.c[name].type.compile(self.sql)).partition(" COLLATE")[0] for name in (*sets, *held)]
+        arrays = ", ".join(f"{self.placeholder(at)}::{kind}[]" for at, kind in enumerate(kinds, 1))
+        names = [f"v{at}" for at in range(len(kinds))]
+        own = [self.quoted(name) for name in (*sets, *held)]
+        pairs = list(zip(own, names, strict=True))
+        values = ", ".join(f"{column} = v.{name}" for column, name in pairs[: len(sets)])
+        found = " AND ".join(f"t.{column} = v.{name}" for column, name in pairs[len(sets) :])
+        there = f"unnest({arrays}) AS v ({', '.join(names)})"
+        return f"UPDATE {self.quoted(table.name)} AS t SET {values}, {fixed} FROM {there} WHERE {found}"
+
     def verdict(self, error: Exception) -> Verdict:
         """Say what an error means for what goes on."""
         state = getattr(error, "sqlstate", None)
@@ -144,6 +156,8 @@ class PostgreSQL(Dialect):
             return "missing"
         if state in (_CANCELED, _LOCK_NOT_AVAILABLE):
             return "again" if state == _LOCK_NOT_AVAILABLE else "other"
+        if state == _STALE:
+            return "stale"
         return _CLASSES.get(state[:2], "other")
 
     def translate(self, error: Exception, *, writing: bool = False) -> ManystoreError:
@@ -154,7 +168,8 @@ class PostgreSQL(Dialect):
 # -- errors: what SQLSTATEs become --
 
 _CANCELED, _LOCK_NOT_AVAILABLE = "57014", "55P03"
-_MISSING = {"42P01", "42703", "3F000", "0A000"}  # 0A000: a kept statement's rows would have another type now
+_MISSING = {"42P01", "42703", "3F000"}
+_STALE = "0A000"  # a statement that this connection keeps would give rows of another type: the tables were altered
 _CLASSES: dict[str, Verdict] = {"08": "broken", "57": "broken", "40": "again", "23": "taken"}
 _STATES = {
     _CANCELED: Unavailable("the server took longer than the URL's timeout allows"),

@@ -46,9 +46,6 @@ def loader(field: Field, forms: Mapping[Kind, Form]) -> Turn | None:
     form = forms.get(field.kind, _PLAIN)
     if form.native:
         return _NATIVE[field.kind][1]
-    if field.kind == "datetime" and form.load is not None:
-        load = form.load
-        return lambda text: load(text).replace(" ", "T", 1)
     return _AS_JSON[field.kind][1] if field.kind in _AS_JSON else form.load
 
 

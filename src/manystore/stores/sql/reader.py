@@ -96,7 +96,7 @@ class Reader:
         if verdict == "missing" and epoch:
             # Under this epoch all is there; what the connection kept of the statement may be older than the table.
             self.confirm(epoch)
-        elif verdict not in ("broken", "again"):
+        elif verdict not in ("broken", "again", "stale"):
             self._refuse(error, epoch)
         self.connections.forget()
         connection = self.connections.opened()

@@ -1,6 +1,7 @@
-"""SQLite: `sqlite:///file.db`. What it calls types, how a file is opened and looked at, what its errors mean.
+"""SQLite: `sqlite:///file.db`. What it calls types, how a file is opened and looked at.
 
-Knows sqlite3 and the file format's first bytes; must not know plans or changes. SQLite has one writer at a time.
+Knows sqlite3; must not know plans or changes. SQLite has one writer at a time. What its errors mean is in
+sqlite_errors.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy import Index as TableIndex
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect
 from sqlalchemy.types import TypeEngine
 
-from ...errors import Closed, Corrupted, ManystoreError, NotADatabase, OutcomeUnknown, StoreError, Unavailable, URLError
+from ...errors import ManystoreError, NotADatabase, Unavailable, URLError
 from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...schema.schema import Field
@@ -26,11 +27,11 @@ from ...store.protocol import Form, Kind, Wait
 from .connections import Answer, Bound, Connection, Connections
 from .dialect import AS_JSON, HALF, Clause, Dialect, Verdict, parameter
 from .inspection import Execute, Tables, inspect_sqlite
+from .sqlite_errors import NOTADB, READONLY, translate
 from .store import SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS
 
 _KEPT_STATEMENTS = 1000  # prepared ones, a connection
-_HEADER = b"SQLite format 3\0"
 _POOL, _TIMEOUT = 16, 5
 _ATTEMPTS = 20
 _LONG = 4096  # values of an `in`: a statement has some ten thousand parameters at most, so more go as one JSON text
@@ -306,24 +307,24 @@ def _file_of(path: str) -> str:
 def _examine(path: str, *, foreign: bool) -> None:
     """Look at the file without changing it; raise NotADatabase when it holds what manystore did not make.
 
-    foreign: that is just what is looked for.
+    foreign: that is just what is looked for. SQLite alone may open it: whoever else closes a file takes the locks away
+    that this process has on it, and another program, which then believes that it is the last one, removes the log that
+    is still in use here.
     """
     try:
-        with open(path, "rb") as opened:
-            beginning = opened.read(len(_HEADER))
+        if not os.stat(path).st_size:
+            return
     except FileNotFoundError:
         if foreign:
             raise Unavailable(f"there is no file {path}") from None
         return
     except OSError as reason:
         raise Unavailable(f"{path}: {reason.strerror}") from None
-    if not beginning:
-        return
-    if beginning != _HEADER:
-        raise NotADatabase(f"{path} is no SQLite file; it was left untouched")
     try:
         tables = _tables(path)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == NOTADB:
+            raise NotADatabase(f"{path} is no SQLite file; it was left untouched") from None
         raise translate(error) from error
     if (
         tables
@@ -338,7 +339,7 @@ def _tables(path: str) -> dict[str, set[str]]:
         return _columns(path, "ro")
     except sqlite3.OperationalError as error:
         # A program died while it wrote: what it left half done must be undone before anybody can read.
-        if error.sqlite_errorcode & 0xFF != _READONLY:
+        if error.sqlite_errorcode & 0xFF != READONLY:
             raise
         return _columns(path, "rw")
 
@@ -351,56 +352,3 @@ def _columns(path: str, mode: str) -> dict[str, set[str]]:
         return {name: {row[0] for row in connection.execute(found, (name,))} for name in names}
     finally:
         connection.close()
-
-
-# -- errors: what SQLite's result codes become --
-
-_BUSY, _LOCKED, _NOMEM, _READONLY, _INTERRUPT = 5, 6, 7, 8, 9
-_IOERR, _CORRUPT, _FULL, _CANTOPEN, _PROTOCOL, _SCHEMA, _TOOBIG = 10, 11, 13, 14, 15, 17, 18
-_PERM, _AUTH, _NOTADB, _NOLFS = 3, 23, 26, 22
-
-_UNAVAILABLE = {
-    _BUSY: "the database file is locked by another writer; waited for as long as the URL's timeout says",
-    _LOCKED: "a table is locked by another connection",
-    _NOMEM: "the database is out of memory",
-    _READONLY: "the database file cannot be written to",
-    _INTERRUPT: "the call was interrupted",
-    _FULL: "the disk is full",
-    _CANTOPEN: "the database file cannot be opened",
-    _PROTOCOL: "the database file's lock is contended",
-    _SCHEMA: "the tables changed while the call ran",
-    _PERM: "the database file may not be used",
-    _AUTH: "the database refuses the call",
-    _NOLFS: "the file system does not take a file this large",
-}
-
-
-def translate(error: Exception, *, writing: bool = False) -> ManystoreError:
-    """Give the error to raise. writing: a commit may have been under way, so that its outcome is open."""
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
-    if primary in _UNAVAILABLE:
-        return Unavailable(_UNAVAILABLE[primary])
-    if primary == _IOERR:
-        if writing:
-            return OutcomeUnknown("the disk failed while the step was being written")
-        return Unavailable("the disk failed while the database file was read")
-    if primary in (_CORRUPT, _NOTADB):
-        return Corrupted("the database file is damaged")
-    if primary == _TOOBIG or isinstance(error, sqlite3.DataError):
-        return StoreError("a value or a statement is larger than the database takes")
-    if isinstance(error, sqlite3.IntegrityError):
-        return Corrupted("a constraint of the database refuses what the catalog allows")
-    return _by_class(error)
-
-
-def _by_class(error: Exception) -> ManystoreError:
-    if isinstance(error, OverflowError):
-        return StoreError("an int outside 64 bits reached the database")
-    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-        return Closed("the database is closed")
-    if isinstance(error, sqlite3.OperationalError) and "unable to open" in str(error):
-        return Unavailable(_UNAVAILABLE[_CANTOPEN])
-    if isinstance(error, sqlite3.OperationalError) and str(error).startswith("no such"):
-        return Corrupted("the tables are not those that the catalog names")
-    return StoreError(f"the database refuses the call ({type(error).__name__})")

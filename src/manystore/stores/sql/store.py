@@ -117,7 +117,7 @@ class SQLStore(ABC):
                 done = is_brief
                 return result
             except self._dialect.errors as error:
-                if self._dialect.verdict(error) != "again":
+                if self._dialect.verdict(error) not in ("again", "stale"):
                     raise self._dialect.translate(error, writing=True) from error
                 if time.monotonic() >= deadline:
                     raise Unavailable("other programs kept the catalog from being changed; it was not") from error

@@ -110,12 +110,24 @@ class FileTakeover(Takeover):
         del old, made
         cast("Any", self.connection).raw.text_factory = _text
         # Views and foreign keys name the tables, not what they are made of: they must not follow the old ones.
-        self.run("PRAGMA journal_mode = WAL").fetchall()
+        self._use_log()
         self.run("PRAGMA foreign_keys = OFF")
         self.run("PRAGMA legacy_alter_table = ON")
         self.run("BEGIN IMMEDIATE")
         for text in creation:
             self.run(text)
+
+    def _use_log(self) -> None:
+        """Turn the file to its write-ahead log, in a moment in which nobody writes: this statement does not wait."""
+        for look in range(_LOOKS):
+            try:
+                self.run("PRAGMA journal_mode = WAL").fetchall()
+            except self.dialect.errors:
+                if look == _LOOKS - 1:
+                    raise
+                self._wait(_PAUSE)
+            else:
+                return
 
     def abandon(self, made: Sequence[str]) -> None:
         """Roll back."""
@@ -244,9 +256,10 @@ class RenamingTakeover(Takeover):
     def swap(self, old: Sequence[str], names: Sequence[str], bound: Sequence[Bound]) -> None:
         """Rename all at once, and drop the old ones.
 
-        RENAME is refused to whoever has locked tables. So another connection asks for it and waits, which puts it
-        before anybody else, and then the locks are let go.
+        RENAME is refused to whoever has locked tables. So another connection asks for it and waits, and then the locks
+        are let go. A program that waits as well may write into an old table before it is renamed: then all is undone.
         """
+        sums = self._sums(old)
         pairs = [(name, self.before(name)) for name in old] + [(self.making(name), name) for name in names]
         self.run("COMMIT")
         self.run("SET autocommit = 1")
@@ -263,7 +276,15 @@ class RenamingTakeover(Takeover):
                 asked.result()
         finally:
             self._connections.drop(renaming)
+        if self._sums([self.before(name) for name in old]) != sums:
+            back = [(name, self.making(name)) for name in names] + [(self.before(name), name) for name in old]
+            self.run(f"RENAME TABLE {', '.join(f'{self.quoted(a)} TO {self.quoted(b)}' for a, b in back)}")
+            raise Unavailable("another program wrote while the tables changed hands, so they did not: stop it first")
         self.clear(old)
+
+    def _sums(self, tables: Sequence[str]) -> list[Any]:
+        """Give a checksum of each table's rows."""
+        return [self.run(f"CHECKSUM TABLE {self.quoted(name)}").fetchall()[0][1] for name in tables]
 
     def _await(self, renaming: Connection, asked: Future[Any]) -> None:
         number = cast("Any", renaming).thread[0]

@@ -215,6 +215,9 @@ class Writer:
             self._roll_back(connection)
             raise Again from error
         self._connections.drop(connection)  # which rolls back
+        if verdict == "stale":
+            self._connections.forget()
+            raise Again from error
         if verdict == "broken":
             raise Broken(connection, committing=committing) from error
         if verdict == "missing":

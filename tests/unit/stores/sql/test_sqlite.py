@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +20,10 @@ from manystore.query.plan import CATALOG, Claimed, Ordering, Plan
 from manystore.query.plan import Test as Compare
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
+from manystore.schema.schema import Schema
 from manystore.store.url import parse_url
-from manystore.stores.sql.sqlite import SQLiteStore, translate
+from manystore.stores.sql.sqlite import SQLiteStore
+from manystore.stores.sql.sqlite_errors import translate
 
 
 @pytest.fixture
@@ -337,3 +341,16 @@ def test_a_program_that_changes_its_directory_goes_on_with_its_file(
     assert shop.store.read(CATALOG, (), epoch="").rows
     assert not Path("x.db").exists()
     shop.store.close()
+
+
+def test_opening_a_file_again_leaves_this_process_the_locks_that_it_has(tmp_path: Path) -> None:
+    """Else the next program that ends takes itself for the last one, and removes the log that is in use here."""
+    path = tmp_path / "shop.db"
+    first = SQLiteStore.open(parse_url(f"sqlite:///{path}"), wait=time.sleep)
+    first.alter(CreateDatabase(Catalog.first(Schema(()))))
+    assert len(first.read(CATALOG, (), epoch="").rows) == 1  # its connection stays open
+    SQLiteStore.open(parse_url(f"sqlite:///{path}"), wait=time.sleep).close()
+    other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM sqlite_master'); c.close()"
+    subprocess.run([sys.executable, "-c", other, str(path)], check=True)
+    assert (tmp_path / "shop.db-wal").exists()
+    first.close()
