@@ -10,6 +10,7 @@ import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
@@ -183,6 +184,9 @@ class FileConnection(Connection):
 
     def close(self) -> None:
         """Close it."""
+        # A statement that somebody still holds, be it in a traceback, would keep the transaction and its lock alive.
+        with suppress(sqlite3.ProgrammingError):  # it is closed already
+            self._cursor.close()
         self.raw.close()
 
 
