@@ -32,12 +32,16 @@ from manystore.migrations import (
 )
 from manystore.testing.program import program
 
-from .conftest import STORES
 from .operation_cases import one, out, put, same, then
 from .operation_shop import Change, World, canonical, number_or_none
 from .operation_stage import assert_same, content, staged
 
 NUMBER = 30
+STORES = [
+    "memory",
+    "sqlite",
+    *(pytest.param(kind, marks=pytest.mark.server) for kind in ("postgresql", "mariadb", "redis")),
+]
 
 
 @dataclass(frozen=True)
