@@ -52,8 +52,8 @@ demo: $(INSTALLED)  ## replay the cloud trace through the Nova models on a fresh
 	@rm -rf .demo && mkdir .demo
 	$(BIN)/manystore nova replay --store sqlite:///.demo/nova.db
 
-bench: $(INSTALLED) servers  ## what manystore costs beside code by hand, on every store: some six minutes
-	$(BIN)/python -m benchmarks
+bench: $(INSTALLED) servers  ## what manystore and its migrations cost beside code by hand, on every store: twenty minutes
+	$(BIN)/python -m benchmarks; calls=$$?; $(BIN)/python -m benchmarks --upgrade && exit $$calls
 
 # --- checking it ---
 

@@ -18,6 +18,7 @@ from .report import CONTROL, FLOOR, OURS
 from .rows import ROWS, Row
 from .subject import Manystore, Subject
 from .target import TARGETS, Target
+from .upgrade import table as upgrade
 from .workload import Workload
 
 _NAMES = tuple(row.name for row in ROWS)
@@ -26,7 +27,7 @@ _NAMES = tuple(row.name for row in ROWS)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 1 when a bar is broken."""
     options = _parse(arguments)
-    targets = [TARGETS[name] for name in options.store or TARGETS]
+    targets = [TARGETS[name] for name in options.store or (upgrade.STORES if options.upgrade else TARGETS)]
     with tempfile.TemporaryDirectory(prefix="manystore-bench-", dir=options.dir) as folder:
         if options.profile:
             return _profile(options, targets[0], Path(folder))
@@ -34,12 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.replay:
             replay.table(targets, options.limit, Path(folder))
             return 0
+        if options.upgrade:
+            return _verdict(upgrade.table(targets, options, Path(folder)), options)
         print(f"{options.rows:,} Nova instances; medians of {options.rounds} rounds at most, p10 beside them.")
         print("Processor time; the wall's clock where a server or the disk is waited for, and the client's cpu beside.")
         print(f"A ratio is to the floor; the control is an identical second floor. The bar is {report.BAR}.")
         held = [_store(target, options, Path(folder)) for target in targets]
-    print("\nEvery bar holds." if all(held) else "\nA bar is broken.")
-    return 0 if all(held) or options.quick else 1
+    return _verdict(all(held), options)
+
+
+def _verdict(held: bool, options: argparse.Namespace) -> int:
+    print("\nEvery bar holds." if held else "\nA bar is broken.")
+    return 0 if held or options.quick else 1
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -53,6 +60,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", metavar="ROW", choices=_NAMES, help="cProfile of manystore's part")
     parser.add_argument("--replay", action="store_true", help="virtual machines a second of `manystore nova replay`")
     parser.add_argument("--limit", type=int, default=300, help="virtual machines of a replay (300)")
+    parser.add_argument("--upgrade", action="store_true", help="what migrations cost, rather than what a call does")
+    parser.add_argument("--records", type=int, help="of an --upgrade: how many are swept, and given a field")
     parser.add_argument("--dir", help="where the database files go (the system's temporary folder)")
     options = parser.parse_args(arguments)
     options.rows = options.rows or (1_000 if options.quick else 10_000)

@@ -24,19 +24,20 @@ def header(title: str, *, waits: bool) -> str:
     return f"\n{title}\n" + line(*(_HEAD if waits else _HEAD[:7]))
 
 
-def row(name: str, samples: Mapping[str, Samples]) -> tuple[str, bool]:
-    """Lay out one row; tell whether it holds the bar.
+def row(name: str, samples: Mapping[str, Samples], bar: float = BAR) -> tuple[str, bool]:
+    """Lay out one row; tell whether it holds the bar. There may be no control.
 
     The bar is broken when both the median and the p10 are past it: one alone is the machine's noise.
     """
-    floor, control, ours = (samples[which].counted for which in (FLOOR, CONTROL, OURS))
+    floor, ours = samples[FLOOR].counted, samples[OURS].counted
     ratio, low = ours.median / floor.median, ours.p10 / floor.p10
-    holds = ratio <= BAR or low <= BAR
-    mark = "" if holds else f"  <-- over {BAR}"
-    if holds and max(ratio, low) > BAR:
+    holds = ratio <= bar or low <= bar
+    mark = "" if holds else f"  <-- over {bar}"
+    if holds and max(ratio, low) > bar:
         mark = "  (noisy)"
     figures = [figure(floor.median), figure(ours.median), figure(ours.p10)]
-    figures += [f"{ratio:.2f}", f"{low:.2f}", f"{control.median / floor.median:.2f}"]
+    figures += [f"{ratio:.2f}", f"{low:.2f}"]
+    figures.append(f"{samples[CONTROL].counted.median / floor.median:.2f}" if CONTROL in samples else "")
     if samples[OURS].waits:
         here, there = samples[FLOOR].client.median, samples[OURS].client.median
         figures += [figure(here), figure(there), f"{there / here:.2f}"]

@@ -40,7 +40,11 @@ class Target:
 
     def waits(self, row: Row) -> bool:
         """Tell whether a row waits for a server or for the disk, so that the wall's clock counts."""
-        return self.kind is not None or (row.writes and self.is_durable is True)
+        return self.waits_for(writes=row.writes)
+
+    def waits_for(self, *, writes: bool) -> bool:
+        """Tell the same of any work."""
+        return self.kind is not None or (writes and self.is_durable is True)
 
     @contextmanager
     def opened(self, folder: Path) -> Iterator[Makers]:
@@ -68,13 +72,18 @@ class Makers:
 
     def make(self, name: str) -> Subject:
         """Make one."""
-        number, target = next(self._numbers), self._target
         if name == OURS:
-            return Manystore(self.url(number), prefix=f"b{number}_" if target.kind else "")
+            return Manystore(*self.place())
+        number, target = next(self._numbers), self._target
         floor: Callable[..., Subject] = getattr(
             importlib.import_module(f"benchmarks.floor.{target.store}"), _FLOORS[target.store]
         )
         return floor(*self._place(number))
+
+    def place(self) -> tuple[str, str]:
+        """Give URL and prefix of a new database of manystore's."""
+        number = next(self._numbers)
+        return self.url(number), f"b{number}_" if self._target.kind else ""
 
     def url(self, number: int) -> str:
         """Give the URL that manystore opens."""

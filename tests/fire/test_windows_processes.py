@@ -109,7 +109,7 @@ class Company:
 def test_processes_of_two_versions(store: str, name: str, tmp_path: Path) -> None:
     kind, notes, moments = KINDS[name], Notes(), Moments()
     with provision.place(f"{store}:{OPTIONS.get(store, '')}", tmp_path) as place:
-        first = Program(kind, BASE, Random(name), clock, notes, "at the beginning")
+        first = Program(kind, BASE, Random(name), clock, notes)
         old = place.connect(kind.sides[BASE].database)
         for key in KEYS:
             first.create(old.thing, key)
@@ -120,7 +120,7 @@ def test_processes_of_two_versions(store: str, name: str, tmp_path: Path) -> Non
             company.end()
         read_journals(tmp_path.glob("*.journal"), notes, moments)
         db = place.connect(kind.sides[HEAD].database)
-        Program(kind, HEAD, Random(name), clock, notes, "at the end").look(db.thing, 0)
+        Program(kind, HEAD, Random(name), clock, notes).look(db.thing, 0)
         assert consistency.faults(db) == []
     faults = verdict(kind, notes, moments)
     assert not faults, "\n".join(faults)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from manystore import MigrationRefused, Pinned
@@ -36,6 +36,8 @@ from manystore.migrations import (
 )
 from manystore.migrations.lens import Lens, all_same, taken
 from manystore.migrations.pin import Pin
+from manystore.migrations.primitive import quick, refusal
+from manystore.migrations.upward import upward
 from manystore.schema.schema import Schema
 
 pytestmark = pytest.mark.slow
@@ -56,6 +58,15 @@ BASE = Schema(
             ("id",),
         ),
     )
+)
+SHAPES = (
+    Field("a", "a", "str"),
+    Field("a", "a", "str", optional=True, length=3),
+    Field("a", "a", "str", choices=("x", "y")),
+    Field("a", "a", "int"),
+    Field("a", "a", "int", choices=(1, 2)),
+    Field("a", "a", "bool"),
+    Field("a", "a", "date"),
 )
 TEXTS = st.sampled_from(["", "1", "02", "7-up", "a-b-c", "n/a", "-5", "x", "y", "123456", "1234567"])
 NUMBERS = st.sampled_from([0, 1, 2, -5, 10**12])
@@ -281,6 +292,40 @@ def test_a_new_record_reads_as_it_was_written_and_old_programs_can_read_it(windo
     assert pin.load(stored, complement) == new
     assert set(pin.base.columns) <= set(stored)
     assert pin.lower(new) == {column: stored[column] for column in pin.base.columns}
+
+
+@LAWS
+@given(windows(), st.data())
+def test_the_generated_lift_is_the_pins(window: Window, data: st.DataObject) -> None:
+    pin = window.pins["thing"]
+    stored: dict[str, Any] = data.draw(records_of(pin.base)) | {"unknown": 1}
+    complement: dict[str, Any] | None = None
+    if data.draw(st.booleans(), label="has a complement"):
+        try:
+            stored, complement = stored_again(pin.put(data.draw(records_of(pin.head)), stored))
+        except Pinned:
+            assume(False)
+    before = dict(stored)
+    whole = pin.lift(stored, complement)
+    assert upward(pin, None)(stored, complement) == whole
+    columns = {column: f"{column}.2" for column in pin.head.columns}
+    assert upward(pin, columns)(stored, complement) == {f"{column}.2": whole[column] for column in pin.head.columns}
+    assert stored == before
+
+
+@given(st.sampled_from(list(SHAPES)), st.one_of(TEXTS, st.text(max_size=8), st.integers(), st.booleans(), st.none()))
+@example(Field("a", "a", "str"), "\0")
+@example(Field("a", "a", "str"), "\ud800")
+@example(Field("a", "a", "int"), True)
+@example(Field("a", "a", "int"), 2**63)
+def test_what_a_quick_look_lets_through_is_not_refused(shape: Field, value: Any) -> None:
+    if quick(shape)((value,)):
+        assert refusal(shape, value) is None
+    assert not quick(shape, shape)((value, [])), "each value counts"
+
+
+def test_a_quick_look_lets_through_what_is_common() -> None:
+    assert quick(Field("a", "a", "str", length=7), Field("n", "n", "int"))(("Jos\u00e9 Li", -5))
 
 
 @LAWS

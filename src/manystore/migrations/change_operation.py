@@ -15,7 +15,7 @@ from ..errors import Pinned, ValueRefused
 from ..schema.schema import Collection, Field, Schema
 from .lens import Lens, Values, unchanged
 from .operation import CUT, FILL_IN, STOP, Manner, Operation, find, find_field, lowered, refuse, with_field
-from .primitive import cast, refusal
+from .primitive import cast, quick, refusal
 
 _WIDTHS = {"int": 20, "uuid": 36, "datetime": 27, "date": 10, "ip": 39}  # of the text that any value of a kind becomes
 _TOTAL = {("bool", "int"), ("datetime", "date"), ("date", "datetime")}  # casts that fail for no value
@@ -316,11 +316,15 @@ def _lenient(function: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
 
 
 def _upward(model: str, field: Field, function: Callable[[Any], Any], otherwise: Any) -> Callable[[Values], Values]:
+    fits = quick(field)
+
     def up(values: Values) -> Values:
         try:
             value = function(values[0])
         except ValueError as failed:
             return (_or_stop(model, field, otherwise, str(failed)),)
+        if fits(made := (value,)):
+            return made
         reason = refusal(field, value)
         return (value,) if reason is None else (_or_stop(model, field, otherwise, reason),)
 

@@ -15,6 +15,7 @@ from ..schema.catalog import state_key
 from ..schema.schema import Collection, Field, Index, Reference, Unique
 from .lens import Lens, Record
 from .pin import Pin
+from .upward import Lift, upward
 
 P = TypeVar("P", Index, Unique)
 OLDER = "older."  # before the name of a field of *above* for a column that only the base has
@@ -200,12 +201,16 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
             return all(value is None for value in lens.up(()))
         return lens.base == lens.head and all((column, column) in lens.same for column in lens.head)
 
-    def lift(self, columns: Record, complement: Record | None) -> Record:
-        """Give the columns that are kept once raised for those of an older record."""
-        lifted = self.pin.lift(columns, complement)
+    @cached_property
+    def lift(self) -> Lift:
+        """Give what makes the columns that are kept once raised of those of an older record, and its complement.
+
+        Where columns are fixed, it makes those alone that the older record lacks.
+        """
         if not self.fixed:
-            return lifted
-        return {self.physical[column]: lifted[column] for column in self.declared.columns}
+            return upward(self.pin, None)
+        there = {field.column for field in self.between_fields}
+        return upward(self.pin, {head: column for head, column in self.physical.items() if column not in there})
 
 
 def _makes_back(lens: Lens) -> bool:

@@ -17,7 +17,7 @@ from ..schema.schema import Collection, Field, Schema
 from .lens import Lens, Values, unchanged
 from .model_operation import Arrange
 from .operation import FILL_IN, Manner, Operation, absent, changed, find, find_field, held, refuse, replaced
-from .primitive import refusal
+from .primitive import quick, refusal
 
 
 class KeyedHash(msgspec.Struct, frozen=True):
@@ -224,4 +224,10 @@ def _computed(
     columns = tuple(there.field(name).column for name in names)
     if isinstance(compute, KeyedHash):
         return columns, lambda values: held(there.model, field, compute.made(secret, there.model, field.name, values))
-    return columns, lambda values: held(there.model, field, compute(*values))
+    fits = quick(field)
+
+    def make(values: Values) -> Any:
+        value = compute(*values)
+        return value if fits((value,)) else held(there.model, field, value)
+
+    return columns, make

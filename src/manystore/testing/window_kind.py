@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from manystore import Database, Repository
 from manystore.migrations import ChangeModel, CreateModel, History, Migration, Operation
+from manystore.model.slotted import REVISION
 from manystore.schema.schema import Schema
 
 Values: TypeAlias = tuple[Any, ...]
@@ -76,9 +77,16 @@ class Kind(NamedTuple):
         return {(side, n): at for at, group in enumerate(self.groups) for side in SIDES for n in group.names(side)}
 
 
+def revision_of(record: Any) -> int:
+    """Give the revision that a record was read or written with."""
+    found: int = getattr(record, REVISION)
+    return found
+
+
 def database_of(model: type[Any], history: History | None) -> type[Database]:
     """Make the Database of one version, with one repository; history: what it brings along instead of a folder."""
-    members: dict[str, Any] = {"__annotations__": {"thing": Repository[model, int]}, "__module__": __name__}
+    repository: Any = Repository
+    members: dict[str, Any] = {"__annotations__": {"thing": repository[model, int]}, "__module__": __name__}
     if history is not None:
         members["_history"] = classmethod(lambda _: history)
     return type("Shop", (Database,), members)

@@ -3,6 +3,9 @@
 Pools hold values that the other version reads otherwise, cannot cast, or cannot hold. Every model is stored as `thing`.
 """
 
+# pyright: reportRedeclaration=false
+# Both versions of a model have its name.
+
 from __future__ import annotations
 
 from typing import Any
@@ -11,20 +14,16 @@ from manystore import field, index, model, unique
 from manystore.migrations import (
     AddField,
     AddIndex,
-    AddUnique,
-    ChangeLength,
-    ChangeNullability,
     ChangeType,
-    DropField,
     Field,
     Index,
     MapValues,
     MergeFields,
     RenameField,
     SplitField,
-    Unique,
 )
-from manystore.testing.window_kind import COLLECTION, Group, Kind, Values, kind, same
+from manystore.testing.window_field_kinds import add, drop, make_unique, nullability, widen
+from manystore.testing.window_kind import COLLECTION, Group, Kind, Values, kind
 
 _TAGS = ("x", "y")
 _MAILS = ("a@x", "b@x", "c@x", "d@x", "e@x")
@@ -70,10 +69,6 @@ def _split(values: Values) -> Values:
 
 def _unsplit(values: Values) -> Values:
     return (" ".join(values).strip(),)
-
-
-def _refused() -> Values:
-    raise ValueError("the base cannot hold it")
 
 
 # -- the kinds --
@@ -202,92 +197,6 @@ def merge() -> Kind:
     )
 
 
-def add(*, is_computed: bool = False) -> Kind:
-    """A field comes, with a constant and an index, or made of another one."""
-
-    @model(collection=COLLECTION, indexes=[index("tag")])
-    class Thing:
-        id: int = field(key=True)
-        tag: str = field(max_length=10)
-
-    base = Thing
-    indexes = [index("tag"), index("city")]
-
-    @model(collection=COLLECTION, version=2, indexes=indexes)
-    class Thing:  # type: ignore[no-redef]
-        id: int = field(key=True)
-        tag: str = field(max_length=10)
-        city: str = field(max_length=10)
-
-    by_city = AddIndex(COLLECTION, _index("by_city", "city"))
-    city = _text("city", 10)
-    if is_computed:
-        added = AddField(COLLECTION, city, compute=lambda tag: tag.upper(), sources=("tag",))
-        groups = (Group(("tag",), ("tag", "city"), lambda old: (old[0], old[0].upper()), lambda new: new[:1]),)
-    else:
-        added = AddField(COLLECTION, city, default="Oslo")
-        groups = (Group(("tag",), ("tag",)), Group((), ("city",), lambda _: ("Oslo",), lambda _: ()))
-    return kind(
-        "add computed" if is_computed else "add constant",
-        (base, Thing),
-        ((added, by_city),),
-        groups,
-        ({"tag": _TAGS}, {"tag": _TAGS, "city": ("X", "Oslo", "Rome")}),
-        found=(("tag",), ("tag", "city")),
-    )
-
-
-def drop() -> Kind:
-    """A field goes; older programs see a stand-in in what newer ones make."""
-
-    @model(collection=COLLECTION, indexes=[index("tag")])
-    class Thing:
-        id: int = field(key=True)
-        note: str = field(max_length=10)
-        tag: str = field(max_length=10)
-
-    base = Thing
-
-    @model(collection=COLLECTION, version=2, indexes=[index("tag")])
-    class Thing:  # type: ignore[no-redef]
-        id: int = field(key=True)
-        tag: str = field(max_length=10)
-
-    return kind(
-        "drop",
-        (base, Thing),
-        ((DropField(COLLECTION, "note", stand_in="-"),),),
-        (Group(("tag",), ("tag",)), Group(("note",), (), lambda _: (), lambda _: ("-",))),
-        ({"tag": _TAGS, "note": ("p", "q", "-")}, {"tag": _TAGS}),
-        found=(("tag",), ("tag",)),
-    )
-
-
-def widen() -> Kind:
-    """A text may be longer: the base cannot hold that."""
-
-    @model(collection=COLLECTION, indexes=[index("title")])
-    class Thing:
-        id: int = field(key=True)
-        title: str = field(max_length=4)
-
-    base = Thing
-
-    @model(collection=COLLECTION, version=2, indexes=[index("title")])
-    class Thing:  # type: ignore[no-redef]
-        id: int = field(key=True)
-        title: str = field(max_length=8)
-
-    return kind(
-        "widen",
-        (base, Thing),
-        ((ChangeLength(COLLECTION, "title", 8),),),
-        (Group(("title",), ("title",), same, lambda new: new if len(new[0]) <= 4 else _refused()),),
-        ({"title": ("a", "bb")}, {"title": ("a", "bb", "longer")}),
-        found=(("title",), ("title",)),
-    )
-
-
 def map_values() -> Kind:
     """Some values become others, two of them the same one."""
 
@@ -312,77 +221,6 @@ def map_values() -> Kind:
         ({"state": ("a", "b", "c", "d")}, {"state": ("on", "off", "d", "a")}),
         found=(("state",), ("state",)),
     )
-
-
-def make_unique() -> Kind:
-    """A field is to be held once from now on."""
-
-    @model(collection=COLLECTION, indexes=[index("tag")])
-    class Thing:
-        id: int = field(key=True)
-        tag: str = field(max_length=10)
-        code: str | None = field(default=None, max_length=10)
-
-    base = Thing
-
-    @model(collection=COLLECTION, version=2, indexes=[index("tag")], uniques=[unique("code", name="one_code")])
-    class Thing:  # type: ignore[no-redef]
-        id: int = field(key=True)
-        tag: str = field(max_length=10)
-        code: str | None = field(default=None, max_length=10)
-
-    codes = (*(f"c{number}" for number in range(8)), None, None)
-    return kind(
-        "add unique",
-        (base, Thing),
-        ((AddUnique(COLLECTION, Unique("one_code", ("code",))),),),
-        (Group(("tag",), ("tag",)), Group(("code",), ("code",))),
-        ({"tag": _TAGS, "code": codes}, {"tag": _TAGS, "code": codes}),
-        found=(("tag",), ("tag", "code")),
-        uniques=(("code",), ("code",)),
-        may_refuse=True,
-    )
-
-
-def nullability(*, is_required: bool) -> Kind:
-    """A field may no longer be None, or may be it from now on."""
-    loose, strict = ("p", "q", None), ("p", "q", "none")
-    if is_required:
-
-        @model(collection=COLLECTION, indexes=[index("note")])
-        class Thing:
-            id: int = field(key=True)
-            note: str | None = field(default=None, max_length=10)
-
-        base = Thing
-
-        @model(collection=COLLECTION, version=2, indexes=[index("note")])
-        class Thing:  # type: ignore[no-redef]
-            id: int = field(key=True)
-            note: str = field(max_length=10)
-
-        step = ChangeNullability(COLLECTION, "note", optional=False, otherwise="none")
-        group = Group(("note",), ("note",), lambda old: ("none",) if old == (None,) else old)
-        pools = ({"note": loose}, {"note": strict})
-    else:
-
-        @model(collection=COLLECTION, indexes=[index("note")])
-        class Thing:  # type: ignore[no-redef]
-            id: int = field(key=True)
-            note: str = field(max_length=10)
-
-        base = Thing
-
-        @model(collection=COLLECTION, version=2, indexes=[index("note")])
-        class Thing:  # type: ignore[no-redef]
-            id: int = field(key=True)
-            note: str | None = field(default=None, max_length=10)
-
-        step = ChangeNullability(COLLECTION, "note", optional=True)
-        group = Group(("note",), ("note",), same, lambda new: new if new != (None,) else _refused())
-        pools = ({"note": strict}, {"note": loose})
-    name = "forbid None" if is_required else "allow None"
-    return kind(name, (base, Thing), ((step,),), (group,), pools, found=(("note",), ("note",)))
 
 
 def chain() -> Kind:

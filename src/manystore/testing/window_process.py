@@ -1,4 +1,4 @@
-"""A program, or the deployer, as a process of its own, whose notes outlive it: `python -m manystore.testing.window_process`.
+"""A program, or the deployer, as a process of its own, whose notes outlive it.
 
 Arguments: URL, prefix, kind of window, what it is (base, head or deployer), seed, file for its notes, and a file that
 tells it to stop by being there. Times are of the machine's one monotonic clock, so that notes of several fit together.
@@ -45,7 +45,7 @@ class Journal(Notes):
     """Notes that are in the file before the program goes on; also of when phases begin."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
+        super().__init__(path.stem)
         self._file = path.open("ab", buffering=0)
 
     def _write(self, *line: Any) -> None:
@@ -107,9 +107,9 @@ def _lines(path: Path) -> Iterator[Any]:
                 return
 
 
-def use(kind: Kind, side: str, place: tuple[str, str], seed: int, journal: Journal, stop: Path) -> None:
+def use(kind: Kind, side: str, place: tuple[str, str], journal: Journal, stop: Path) -> None:
     """Be a program, until told to stop or refused for good."""
-    program = Program(kind, side, Random(seed), clock, journal, f"{side} {seed}")
+    program = Program(kind, side, Random(journal.name), clock, journal)
     url, prefix = place
     while not stop.exists():
         begin = clock()
@@ -161,7 +161,7 @@ def main(arguments: list[str]) -> None:
     if role == "deployer":
         deploy(kind, (url, prefix), int(seed), journal, Path(path).parent)
     else:
-        use(kind, role, (url, prefix), int(seed), journal, Path(stop))
+        use(kind, role, (url, prefix), journal, Path(stop))
 
 
 if __name__ == "__main__":

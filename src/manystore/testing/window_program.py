@@ -20,7 +20,7 @@ from manystore import (
     col,
 )
 from manystore.testing.lens_oracle import FOR_EVER, Act
-from manystore.testing.window_kind import Kind, Side
+from manystore.testing.window_kind import Kind, Side, revision_of
 
 Clock: TypeAlias = Callable[[], float]
 KEYS = (1, 2, 3, 4)
@@ -41,9 +41,10 @@ class Refusal(NamedTuple):
 
 
 class Notes:
-    """What one program, or all of them, were told. acts: by key."""
+    """What one program, or all of them, were told. name: of the program; acts: by key."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.name = name
         self.acts: dict[int, list[Act]] = {key: [] for key in KEYS}
         self.refusals: list[Refusal] = []
         self.faults: list[str] = []
@@ -84,13 +85,13 @@ def shown(side: Side, record: Any) -> dict[str, Any]:
 class Program:
     """One program. clock: tells what came before what."""
 
-    def __init__(self, kind: Kind, side: str, random: Random, clock: Clock, notes: Notes, who: str = "") -> None:
+    def __init__(self, kind: Kind, side: str, random: Random, clock: Clock, notes: Notes) -> None:
         self._side = side
         self._kind = kind.sides[side]
         self._random = random
         self._clock = clock
         self._notes = notes
-        self._who = who
+        self._who = f"{side} {notes.name}"
 
     def act(self, db: Any) -> None:
         """Do one thing; raise what ends a program."""
@@ -108,7 +109,7 @@ class Program:
         record = self._kind.model(id=key, **values)
         with self._noting("create", key, values) as sure:
             things.create(record)
-            sure(revision=record._revision)
+            sure(revision=revision_of(record))
 
     def save(self, things: Any, key: int) -> None:
         """Read a record, change some of it, and save it."""
@@ -118,10 +119,10 @@ class Program:
         names = self._random.sample(list(self._kind.pools), self._random.randint(0, min(2, len(self._kind.pools))))
         for name in names:
             setattr(record, name, self._random.choice(self._kind.pools[name]))
-        expected = record._revision
+        expected = revision_of(record)
         with self._noting("save", key, shown(self._kind, record), expected) as sure:
             things.save(record)
-            sure(revision=record._revision)
+            sure(revision=revision_of(record))
 
     def update(self, things: Any, key: int) -> None:
         """Change one field."""
@@ -129,7 +130,7 @@ class Program:
         value = self._random.choice(pool)
         with self._noting("update", key, {name: value}) as sure:
             record = things.update(key, col(getattr(self._kind.model, name)).to(value))
-            begin, end = sure(revision=record._revision)
+            begin, end = sure(revision=revision_of(record))
             self._read(key, record, begin, end)
 
     def delete(self, things: Any, key: int) -> None:
@@ -187,7 +188,7 @@ class Program:
         self._notes.note(key, Act(what, self._side, begin, end, values, who=self._who, **more))
 
     def _read(self, key: int, record: Any, begin: float, end: float) -> None:
-        self._note(key, "read", begin, end, shown(self._kind, record), revision=record._revision)
+        self._note(key, "read", begin, end, shown(self._kind, record), revision=revision_of(record))
 
     @contextmanager
     def _noting(
@@ -196,9 +197,9 @@ class Program:
         """Write down a write that the block says is sure, or what became of it instead. is_sure: it is no write."""
         begin = self._clock()
         is_open = not is_sure
-        unsure = {"expected": expected, "is_sure": False, "who": self._who}
+        unsure = Act(what, self._side, begin, FOR_EVER, values, expected=expected, is_sure=False, who=self._who)
         if is_open and key is not None:
-            self._notes.begin(key, Act(what, self._side, begin, FOR_EVER, values, **unsure))
+            self._notes.begin(key, unsure)
 
         def sure(**more: Any) -> tuple[float, float]:
             nonlocal is_open
@@ -213,21 +214,20 @@ class Program:
             pass
         except ManystoreError as error:
             is_open = False
-            self._refused(error, what, key, values, (begin, self._clock()), expected)
+            self._refused(error, (what, key, expected), values, (begin, self._clock()))
         finally:
             if is_open and key is not None:
-                self._notes.note(key, Act(what, self._side, begin, FOR_EVER, values, **unsure))
+                self._notes.note(key, unsure)
             self._notes.end()
 
     def _refused(
         self,
         error: ManystoreError,
-        what: str,
-        key: int | None,
+        doing: tuple[str, int | None, int | None],
         values: dict[str, Any],
         span: tuple[float, float],
-        expected: int | None,
     ) -> None:
+        what, key, expected = doing
         if key is not None:
             if isinstance(error, NotFound):
                 self._note(key, "absent", *span, {})

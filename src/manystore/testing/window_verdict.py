@@ -41,10 +41,8 @@ class Moments:
 
 def verdict(kind: Kind, notes: Notes, moments: Moments) -> list[str]:
     """Give a sentence for each thing that should not have been; [] for a good history."""
-    found = list(notes.faults)
-    for refusal in notes.refusals:
-        if reason := _judged(kind, notes, moments, refusal):
-            found.append(f"{reason}: {refusal}")
+    judged = ((_judged(kind, notes, moments, refusal), refusal) for refusal in notes.refusals)
+    found = [*notes.faults, *(f"{reason}: {refusal}" for reason, refusal in judged if reason)]
     oracle = Oracle(kind.groups)
     for key, acts in notes.acts.items():
         raised = []

@@ -17,7 +17,7 @@ import pytest
 from manystore import DeclarationError, field, index, model, ref, related, unique
 from manystore.model.model import model_of
 from manystore.schema.schema import Collection, Field, Index, Reference, Schema, Unique
-from manystore.schema.system import COMMITTED, COUNTERS, SYSTEM
+from manystore.schema.system import COUNTERS, SYSTEM
 
 
 class State(StrEnum):

@@ -32,6 +32,7 @@ Put: TypeAlias = tuple[str, str, bytes]  # space, name, value; b"" in a space wi
 CATALOG: Key = ("c:", "catalog")
 _EPOCH = b'"epoch":"'
 _VERSION = b',"_version":'
+SHORT, LONG = 48, 62  # where it stands in a record: behind no revision before its own, and behind one
 
 
 def epoch_of(catalog: bytes | None) -> str:

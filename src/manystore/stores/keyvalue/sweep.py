@@ -18,7 +18,7 @@ from ...schema.schema import Collection, Index, Reference, Schema, Unique
 from .bulk import NOTHING, Bulk, Piece
 from .entries import Claim, Pointer, Raw, Upkeep
 from .layout import claims_space, entries_space, references_space
-from .protocol import Key, head_of
+from .protocol import LONG, SHORT, Key, head_of
 from .shape import EXTRAS, Keeper, decoded, encoded, left_behind
 
 Part: TypeAlias = Index | Unique | Reference
@@ -75,7 +75,7 @@ class Rewriting:
     def __init__(self, keeper: Keeper, kept: Upkeep, older: Upkeep) -> None:
         self._kept = kept
         self._older = older
-        self._mark = f'"_version":{kept.version},'.encode()
+        self._mark = f',"_version":{kept.version},'.encode()
         self._gone = left_behind(older.collection, kept.collection)
         self._known = frozenset((*older.collection.columns, *kept.collection.columns))
         schema = keeper.catalog.older or keeper.schema
@@ -90,8 +90,11 @@ class Rewriting:
 
     def piece(self, key: Key, data: bytes, lift: Lift) -> Piece | None:
         """Give what brings a record into the kept shape; None when it has it."""
+        mark = self._mark
+        if data.startswith(mark, LONG) or data.startswith(mark, SHORT):  # as all are in the last pass
+            return None
         head = head_of(data)
-        if head.endswith(self._mark):
+        if head.endswith(mark):
             return None
         raw, name = decoded(data, self._kept.model), key[1]
         new = self._lifted(raw, lift)
@@ -129,13 +132,15 @@ class Rewriting:
             raise MigrationRefused(f"a record cannot be rewritten: {refused}") from None
 
     def _lifted(self, raw: Raw, lift: Lift) -> Raw:
-        """Give a record in the kept shape: its members, what neither shape has, and what the lift makes."""
-        columns = raw.copy()
-        new = {"_revision": columns.pop("_revision"), "_previous": columns.pop("_previous")}
-        new["_version"], _ = self._kept.version, columns.pop("_version")
-        lifted = lift(columns, columns.pop(EXTRAS, None))
-        if not columns.keys() <= self._known:
-            new |= {column: value for column, value in columns.items() if column not in self._known}
+        """Give a record in the kept shape: its members, what neither shape has, and what the lift makes.
+
+        raw: whose own members are taken out.
+        """
+        new = {"_revision": raw.pop("_revision"), "_previous": raw.pop("_previous"), "_version": self._kept.version}
+        del raw["_version"]
+        lifted = lift(raw, raw.pop(EXTRAS, None))
+        if not raw.keys() <= self._known:
+            new |= {column: value for column, value in raw.items() if column not in self._known}
         if not self._gone.isdisjoint(lifted):
             lifted = {column: value for column, value in lifted.items() if column not in self._gone}
         new.update(lifted)

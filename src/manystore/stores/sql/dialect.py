@@ -208,6 +208,14 @@ class Dialect(ABC):
         quoted: str = self.sql.identifier_preparer.quote_identifier(name)
         return quoted
 
+    def update_many(self, table: Table, sets: Sequence[str], fixed: str, held: Sequence[str]) -> str | None:
+        """Write one UPDATE of many rows, whose parameters are a list a column; None where each row takes its own.
+
+        sets, held: the columns that get values, and those that must have theirs. fixed: what else is set.
+        """
+        del table, sets, fixed, held
+        return None
+
     def ddl_text(self, element: Any) -> str:
         """Write a CREATE statement."""
         return str(element.compile(dialect=self.sql)).strip()

@@ -135,6 +135,18 @@ class PostgreSQL(Dialect):
         """Write the place of a statement's parameter."""
         return f"${number}"
 
+    def update_many(self, table: Table, sets: Sequence[str], fixed: str, held: Sequence[str]) -> str | None:
+        """Write one UPDATE of many rows, from arrays."""
+        kinds = [str(table.c[name].type.compile(self.sql)).partition(" COLLATE")[0] for name in (*sets, *held)]
+        arrays = ", ".join(f"{self.placeholder(at)}::{kind}[]" for at, kind in enumerate(kinds, 1))
+        names = [f"v{at}" for at in range(len(kinds))]
+        own = [self.quoted(name) for name in (*sets, *held)]
+        pairs = list(zip(own, names, strict=True))
+        values = ", ".join(f"{column} = v.{name}" for column, name in pairs[: len(sets)])
+        found = " AND ".join(f"t.{column} = v.{name}" for column, name in pairs[len(sets) :])
+        there = f"unnest({arrays}) AS v ({', '.join(names)})"
+        return f"UPDATE {self.quoted(table.name)} AS t SET {values}, {fixed} FROM {there} WHERE {found}"
+
     def verdict(self, error: Exception) -> Verdict:
         """Say what an error means for what goes on."""
         state = getattr(error, "sqlstate", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -50,7 +51,9 @@ class Sweeping:
         self._key = [names.index(name) for name in older.key]
         self._columns = [field.column for field in fields]
         self._loads: list[Turn | None] = [loader(field, forms) for field in fields]
-        self._turned = [(at, turn) for at, turn in enumerate(self._loads) if turn is not None]
+        pairs = zip(self._columns, self._loads, strict=True)
+        self._turned = [(column, turn) for column, turn in pairs if turn is not None]
+        self._which = itemgetter(*self._key, -1)  # of a row: its key, and its revision
         self._new = [field.column for field in new]
         self._binds = [(at, turn) for at, turn in enumerate(binder(field, forms) for field in new) if turn is not None]
         self._statements: dict[bool, Statement] = {}
@@ -69,7 +72,7 @@ class Sweeping:
         self._compare(run)
         rows = self._rows(run, operation)
         # The values of an UPDATE stand in the pool in the order in which its text has them.
-        changes = [(statement.text, tuple(self._lifted(row, operation))) for row in rows]
+        changes = [(statement.text, self._lifted(row, operation)) for row in rows]
         for batch in _batches(changes) if self._dialect.remote else [changes]:
             self._write(run, batch)
         is_last = len(rows) < operation.limit
@@ -130,22 +133,19 @@ class Sweeping:
         places = {name: at for at, name in enumerate([*names, *keys, "now"])}
         return self._dialect.statement(built, places, len(places))
 
-    def _lifted(self, row: Row, operation: Sweep) -> list[Any]:
+    def _lifted(self, row: Row, operation: Sweep) -> tuple[Any, ...]:
         """Give the values of one record's UPDATE."""
-        values = list(row)
-        for at, load in self._turned:
-            if values[at] is not None:
-                values[at] = load(values[at])
+        columns = dict(zip(self._columns, row, strict=False))
+        for column, load in self._turned:
+            if columns[column] is not None:
+                columns[column] = load(columns[column])
         extras = row[-2]
         complement = None if extras is None else msgspec.json.decode(extras)
-        lifted = operation.lift(dict(zip(self._columns, values, strict=False)), complement)
-        made = [lifted.get(column) for column in self._new]
+        made = [*map(operation.lift(columns, complement).get, self._new)]
         for at, bind in self._binds:
             if made[at] is not None:
                 made[at] = bind(made[at])
-        made += [row[place] for place in self._key]
-        made.append(row[-1])
-        return made
+        return (*made, *self._which(row))
 
     def _key_of(self, row: Row) -> list[Any]:
         found = [(row[place], self._loads[place]) for place in self._key]
@@ -166,7 +166,19 @@ class Sweeping:
             self._compare(run)
             run.set("COMMIT")
 
+    @cached_property
+    def _update_many(self) -> str | None:
+        """Write the UPDATE of many records, where there is one."""
+        there = self._layout.table(self._kept)
+        write = self._dialect.quoted
+        fixed = f"{write(VERSION)} = {self._kept.version}, {write(EXTRAS)} = NULL"
+        keys = [self._older.field(field).column for field in self._older.key]
+        return self._dialect.update_many(there, self._new, fixed, [*keys, REVISION])
+
     def _many(self, batch: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        text = self._update_many if self._new and len(batch) > 1 else None
+        if text is not None:
+            return [(text, tuple(map(list, zip(*(bound for _, bound in batch), strict=True))))]
         if self._dialect.rows_a_statement == (0,):  # the driver takes many by itself
             return [(batch[0][0], [bound for _, bound in batch])]
         return list(batch)

@@ -1,0 +1,1 @@
+"""What migrations cost, beside stable databases and code by hand: `python -m benchmarks --upgrade`."""

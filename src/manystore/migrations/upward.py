@@ -1,0 +1,105 @@
+"""Upward: the sweep's way from a record of the older shape to the kept one, a function generated for each collection.
+
+Knows pins; must not know stores. A record without a complement, which is nearly every one, goes straight through the
+lenses; the others go by Pin.lift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from .lens import Record, unchanged
+from .pin import Pin
+
+Lift: TypeAlias = Callable[[Record, Record | None], Record]
+
+
+def upward(pin: Pin, physical: Mapping[str, str] | None) -> Lift:
+    """Make lift(columns, complement). physical: where columns are fixed, the columns to make, by those of the head.
+
+    Where they are not, all of a record is made; columns that neither shape knows are kept.
+    """
+    return (_Free(pin) if physical is None else _Fixed(pin, physical)).made()
+
+
+class _Free:
+    """The source of a lift that changes what of a record changes. It holds places only, never a name or a value."""
+
+    take = "pop"
+
+    def __init__(self, pin: Pin) -> None:
+        self.names: dict[str, Any] = {}
+        self.pin = pin
+        self.results: dict[str, str] = {}
+        self.calls = [self._call(number, lens) for number, lens in enumerate(pin.derived)]
+
+    def name(self, value: Any) -> str:
+        """Give what a column or a default is called in the source."""
+        name = f"c{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def _call(self, number: int, lens: Any) -> str:
+        """Write the call of a lens. All come before any result is put: another's base may be called like it."""
+        made = [f"h{number}_{place}" for place in range(len(lens.head))]
+        stays = {base for base, head in lens.same if base == head}
+        self.results.update((c, name) for c, name in zip(lens.head, made, strict=True) if c not in stays)
+        takes = [(self.name(column), "get" if column in stays else self.take) for column in lens.base]
+        given = "".join(f"{take}({name}, None), " for name, take in takes)
+        made_of = f"({given})" if lens.up is unchanged else f"{self.name(lens.up)}(({given}))"
+        return f" [{', '.join(made)}] = {made_of}"
+
+    def made(self) -> Lift:
+        """Compile it."""
+        lines = [
+            "def made(stored, complement=None):",
+            " if complement: return whole(stored, complement)",
+            *self.lines(),
+        ]
+        names: dict[str, Any] = {**self.names, "whole": self.whole}
+        exec(compile("\n".join(lines), "<manystore upward>", "exec"), names)
+        made: Lift = names["made"]
+        return made
+
+    def lines(self) -> list[str]:
+        """Write all but the first lines."""
+        absent = [(self.name(column), self.name(default)) for column, default in self.pin.absent.items()]
+        return [
+            " get = stored.get; new = stored.copy(); pop = new.pop",
+            *self.calls,
+            *(f" if {column} not in new: new[{column}] = {default}" for column, default in absent),
+            *(f" new[{self.name(column)}] = {result}" for column, result in self.results.items()),
+            " return new",
+        ]
+
+    def whole(self, stored: Record, complement: Record) -> Record:
+        """Lift a record with a complement."""
+        return self.pin.lift(stored, complement)
+
+
+class _Fixed(_Free):
+    """The source of a lift that gives some of the head's columns alone, by the names of the columns that hold them."""
+
+    take = "get"
+
+    def __init__(self, pin: Pin, physical: Mapping[str, str]) -> None:
+        super().__init__(pin)
+        self._physical = physical
+
+    def lines(self) -> list[str]:
+        """Write all but the first lines."""
+        pairs = [f"{self.name(there)}: {self._value(column)}" for column, there in self._physical.items()]
+        return [" get = stored.get", *self.calls, f" return {{{', '.join(pairs)}}}"]
+
+    def _value(self, column: str) -> str:
+        if column in self.results:
+            return self.results[column]
+        if column in self.pin.absent:
+            return f"get({self.name(column)}, {self.name(self.pin.absent[column])})"
+        return f"stored[{self.name(column)}]"
+
+    def whole(self, stored: Record, complement: Record) -> Record:
+        """Lift a record with a complement."""
+        lifted = self.pin.lift(stored, complement)
+        return {there: lifted[column] for column, there in self._physical.items()}
