@@ -6,6 +6,7 @@ operating system does.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from manystore.testing.scheduler import Scheduler
 
 _INNER, _OPENER = "_kv", "_connections"  # by which a store of either family is known, and what it calls
+_TRIES = 10_000  # of a statement that another writer keeps waiting; more, and nobody will ever let go
 _BUSY = ("database is locked", "database table is locked")
 
 
@@ -112,11 +114,11 @@ class _Statements:
 
     def _run(self, text: str, call: Callable[[], Any]) -> Any:
         self._pace.step(sleeping=not self._is_open)
-        while True:
+        for attempt in itertools.count():
             try:
                 answer = call()
             except Exception as error:
-                if str(error) not in _BUSY:
+                if str(error) not in _BUSY or attempt == _TRIES:
                     raise
                 self._pace.step(sleeping=False, blocked=True)
             else:
