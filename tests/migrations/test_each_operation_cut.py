@@ -14,13 +14,13 @@ from manystore.testing.cutting import Cut, CutCommits, CutEverywhere
 from manystore.testing.holdings import holdings
 
 from .conftest import SERVERS
-from .operation_cases import CASE, CASES, Case
+from .operation_cases import CASE, CASES, KINDS, Case
 from .operation_stage import Stage, content, staged
 
 pytestmark = pytest.mark.slow
 NUMBER = 12
 EVER = 2000
-SAMPLE = ("rename", "type-indexed", "add-unique", "translate")
+SAMPLE = ("type-indexed", "add-unique", "translate")
 
 
 def repeated(work: Callable[[], None]) -> int:
@@ -44,8 +44,13 @@ def everywhere(stage: Stage) -> None:
         stage.look_back()
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        *(pytest.param(case, "memory", id=f"{case.name}-memory") for case in CASES),
+        *(pytest.param(case, "sqlite", id=f"{case.name}-sqlite") for case in KINDS),
+    ],
+)
 def test_at_each_step(case: Case, kind: str, tmp_path: Path) -> None:
     with staged(case, kind, tmp_path, NUMBER) as stage:
         everywhere(stage)

@@ -18,7 +18,7 @@ from .operation_stage import BASE, Stage, staged
 STORES = ["sqlite", *(pytest.param(kind, marks=pytest.mark.server) for kind in ("postgresql", "redis", "etcd"))]
 ROOT = str(Path(__file__).parents[1])
 NUMBER = 400
-KILLS = 5
+KILLS = 3
 
 
 def carry(url: str, prefix: str, name: str, verb: str) -> Iterator[None]:

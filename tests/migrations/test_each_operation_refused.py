@@ -32,12 +32,16 @@ from manystore.migrations import (
 )
 from manystore.testing.program import program
 
-from .conftest import STORES
 from .operation_cases import one, out, put, same, then
 from .operation_shop import Change, World, canonical, number_or_none
 from .operation_stage import assert_same, content, staged
 
 NUMBER = 30
+STORES = [
+    "memory",
+    "sqlite",
+    *(pytest.param(kind, marks=pytest.mark.server) for kind in ("postgresql", "mariadb", "redis")),
+]
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,9 @@ def open_case(refused: Refused, given: Change) -> Any:
 def test_what_records_do_not_allow(refused: Refused, kind: str, tmp_path: Path) -> None:
     collection, key, field, _ = refused.wrong
     case = open_case(refused, then(refused.given, spoilt(*refused.wrong)))
-    with staged(case, kind, tmp_path, NUMBER) as stage:
+    # Before a unique is tried, its column may have got another type, which stays: MariaDB cannot index any other.
+    comparing = (kind, refused.name) != ("mariadb", "duplicates")
+    with staged(case, kind, tmp_path, NUMBER, comparing=comparing) as stage:
 
         def stays(expected: World) -> None:
             with pytest.raises((MigrationRefused, ValueRefused), match=refused.says):

@@ -22,8 +22,9 @@ import msgspec
 from ..model.types import Kind as Kind  # noqa: PLC0414 - stores get it here: they never import models
 from ..query.capabilities import Capabilities
 from ..query.plan import Plan
+from ..schema.catalog import Catalog
 from ..schema.operation import Altered, Operation
-from ..schema.schema import Collection
+from ..schema.schema import Collection, Schema
 
 Values: TypeAlias = tuple[Any, ...]
 Wait: TypeAlias = Callable[[float], None]
@@ -209,4 +210,25 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of every connection. Calling it twice is fine."""
+        ...
+
+
+class Offline(Protocol):
+    """What a store with fixed columns has beside its verbs: its statements, written without a database."""
+
+    @classmethod
+    def offline(
+        cls,
+        scheme: str,
+        older: Schema,
+        catalog: Catalog,
+        further: Schema | None = None,
+        then: Catalog | None = None,
+        *,
+        prefix: str = "",
+    ) -> tuple[str, ...]:
+        """Give the statements from the tables of a schema to those of a catalog and of what will be kept further.
+
+        Nothing is connected to. then: the last catalog of the window, whose Contract is given as well.
+        """
         ...

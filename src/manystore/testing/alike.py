@@ -60,7 +60,8 @@ def stores(classes: Mapping[str, type[Any]] | None = None) -> list[str]:
     """Load every store that is installed and give how they differ from the waists; classes: look at these instead."""
     found: list[str] = []
     for scheme, store in (classes or {scheme: point.load() for scheme, point in known().items()}).items():
-        found += differences(f"{scheme}: {store.__name__}", shape(store), waist(protocol.Store))
+        further = waist(protocol.Offline) if store.capabilities.fixed_columns else {}
+        found += differences(f"{scheme}: {store.__name__}", shape(store), waist(protocol.Store) | further)
         for inner in key_values(store):
             wanted = waist(import_module(_KEY_VALUE).KeyValue)
             found += differences(f"{scheme}: {inner.__name__}", shape(inner), wanted)

@@ -384,7 +384,7 @@ def test_every_error_of_psycopg_is_translated(cls: type[Exception]) -> None:
         made = dialect.translate(cls("it failed for the row 'secret'"), writing=writing)
         assert isinstance(made, ManystoreError)
         assert "secret" not in str(made)
-        assert dialect.verdict(cls("x")) in ("broken", "taken", "again", "missing", "other")
+        assert dialect.verdict(cls("x")) in ("broken", "taken", "again", "stale", "missing", "other")
 
 
 @pytest.mark.parametrize("cls", every_class(pymysql.MySQLError))
@@ -398,7 +398,7 @@ def test_every_error_of_pymysql_is_translated(cls: type[Exception]) -> None:
             made = dialect.translate(error, writing=writing)
             assert isinstance(made, (ManystoreError))
             assert "secret" not in str(made)
-            assert dialect.verdict(error) in ("broken", "taken", "again", "missing", "other")
+            assert dialect.verdict(error) in ("broken", "taken", "again", "stale", "missing", "other")
 
 
 @pytest.mark.parametrize(
