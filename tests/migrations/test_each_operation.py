@@ -22,13 +22,18 @@ def test_no_operation_is_missing_in_the_table() -> None:
     assert named == set[str]().union(*(case.kinds for case in CASES))
 
 
-# What one key-value store does otherwise than another has nothing to do with the operation; `make soak` has all pairs.
 STORES = ["memory", "sqlite", *SERVERS]
+
+
+def marks(case: Case, store: str) -> list[pytest.MarkDecorator]:
+    """On servers one case of each operation is enough for `make test`; `make soak` has all."""
+    if store not in SERVERS:
+        return []
+    return [pytest.mark.server, *([] if case in KINDS else [pytest.mark.soak])]
+
+
 PAIRS = [
-    pytest.param(case, store, id=f"{case.name}-{store}", marks=[pytest.mark.server] if store in SERVERS else [])
-    for case in CASES
-    for store in STORES
-    if store not in ("redis", "etcd", "zookeeper") or case in KINDS
+    pytest.param(case, store, id=f"{case.name}-{store}", marks=marks(case, store)) for case in CASES for store in STORES
 ]
 
 
