@@ -114,6 +114,7 @@ class _Statements:
 
     def _run(self, text: str, call: Callable[[], Any]) -> Any:
         self._pace.step(sleeping=not self._is_open)
+        answer: Any = None
         for attempt in itertools.count():
             try:
                 answer = call()
