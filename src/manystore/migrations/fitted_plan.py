@@ -60,9 +60,7 @@ def lookup(fitting: Fitting, *, several: bool) -> Plan:
     tests = (Test(key[0], "in", 0),) if several else tuple(Test(name, "eq", at) for at, name in enumerate(key))
     access = Lookup(tests)
     order = tuple(Ordering(name) for name in key)
-    return Plan(
-        fitting.kept, access, _condition(access), None, order, 0 if several else len(order), codec=StoredCodec(fitting)
-    )
+    return Plan(fitting.kept, access, _condition(access), None, order, len(order), codec=StoredCodec(fitting))
 
 
 def _access(access: Access, fitting: Fitting) -> Access:
