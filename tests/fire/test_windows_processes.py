@@ -28,7 +28,7 @@ KINDS = {kind.name: kind for kind in all_kinds()}
 ROLES = (BASE, BASE, HEAD, HEAD, "deployer")
 OPTIONS = {"sqlite": "?durability=off&timeout=60"}
 _PATIENCE = 240.0
-_LOOK = 0.1
+_LOOK = 0.05
 _BUSY = 3_000  # bytes that a program has written down before it may be killed or stopped
 _LAST = 20_000  # bytes that all go on to write down once the window is behind them
 
@@ -86,7 +86,7 @@ class Company:
             return
         if not journal.exists() or (journal.stat().st_size < _BUSY and not is_deployer):
             return
-        if chance < 0.2:
+        if chance < 0.2 or not self.killed:
             process.kill()
             process.wait()
             self._running[at] = self._begin(at)

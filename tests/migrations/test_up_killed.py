@@ -44,7 +44,7 @@ def test_killed_anywhere_and_run_again(site: Site, seed: int) -> None:
         process = begin(site, "up", "--patience=0")
         try:
             # A Python takes some tenths of a second to get to work, and then its work takes about as long.
-            _, said = process.communicate(timeout=chance.uniform(0.3, 1.2))
+            _, said = process.communicate(timeout=chance.uniform(0.2, 0.5 + 0.1 * killed))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
