@@ -23,6 +23,11 @@ EVER = 2000
 SAMPLE = ("type-indexed", "add-unique", "translate")
 
 
+def enough(case: Case) -> list[pytest.MarkDecorator]:
+    """One case of each operation is enough for `make test`; `make soak` has all."""
+    return [] if case in KINDS else [pytest.mark.soak]
+
+
 def repeated(work: Callable[[], None]) -> int:
     """Do something until it is not cut off any more; give how often it was."""
     for times in range(EVER):
@@ -47,8 +52,8 @@ def everywhere(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("case", "kind"),
     [
-        *(pytest.param(case, "memory", id=f"{case.name}-memory") for case in CASES),
-        *(pytest.param(case, "sqlite", id=f"{case.name}-sqlite") for case in KINDS),
+        *(pytest.param(case, "memory", id=f"{case.name}-memory", marks=enough(case)) for case in CASES),
+        *(pytest.param(case, "sqlite", id=f"{case.name}-sqlite") for case in KINDS[::2]),
     ],
 )
 def test_at_each_step(case: Case, kind: str, tmp_path: Path) -> None:
@@ -63,7 +68,7 @@ def test_at_each_step_on_servers(name: str, kind: str, tmp_path: Path) -> None:
         everywhere(stage)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name, marks=enough(case)) for case in CASES])
 def test_at_each_commit(case: Case, tmp_path: Path) -> None:
     """By itself, each in a database of its own: not only one after the other."""
     wanted: Any = None
