@@ -115,7 +115,7 @@ class Pin(msgspec.Struct, frozen=True, dict=True):
         return unknown | self.load(stored, complement)
 
     def lower(self, record: Mapping[str, Any]) -> Record:
-        """Give a head record's base columns: what SQL fills the old columns with while they are still there."""
+        """Give a head record's base columns: what programs of the base would see of it."""
         made = {column: record[column] for column in self._plain}
         for lens in self.lenses:
             made.update(zip(lens.base, lens.down(taken(record, lens.head)), strict=True))
