@@ -29,6 +29,9 @@ from .repository import Repository
 from .standing import read_history
 from .transaction import Block, Transaction
 
+if typing.TYPE_CHECKING:
+    from ..migrations.history import History
+
 R = TypeVar("R")
 _LONGEST_WAIT = 0.5
 
@@ -90,14 +93,16 @@ class Database:
             raise DeclarationError(f"{cls.__name__}: two repositories for one model")
         store = open_store(parsed, wait=wait)
         try:
-            engine = Engine(store, models, clock=clock, wait=wait, on_call=on_call, limits=limits, history=cls._history)
+            engine = Engine(
+                store, models, clock=clock, wait=wait, on_call=on_call, limits=limits, history=lambda: history_of(cls)
+            )
             return cls(engine)
         except BaseException:
             store.close()
             raise
 
     @classmethod
-    def _history(cls) -> Any:
+    def _history(cls) -> History | None:
         """Read the migrations; None where the class names no folder."""
         owner = next(c for c in cls.__mro__ if "migrations" in c.__dict__)
         return read_history(cls.migrations, getattr(sys.modules.get(owner.__module__), "__file__", None))
@@ -248,6 +253,11 @@ def models_of(database: type[Database]) -> tuple[type[Any], ...]:
     """Give the models of a Database's repositories, without opening it; raise DeclarationError."""
     repositories = database._find_repositories()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return tuple(model for _, model in repositories.values())
+
+
+def history_of(database: type[Database]) -> History | None:
+    """Read the migrations of a Database; None where it names no folder."""
+    return database._history()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def _hints(cls: type[Database], namespace: dict[str, Any]) -> dict[str, Any]:

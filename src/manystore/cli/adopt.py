@@ -6,23 +6,19 @@ Knows what the user sees of it; what fits is judged in manystore.migrations.adop
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import cast
 
 import click
-import msgspec
 
-from ..api.database import Database, models_of
-from ..api.standing import read_history
+from ..api.database import Database, history_of, models_of
 from ..errors import UsageError
 from ..migrations.adoption import Guess, adoption, chosen, guess, states
 from ..migrations.history import History
 from ..schema.adoption import Adopted, Survey, Surveyed
 from ..schema.schema import Schema
 from ..store.protocol import Store
-from ..store.registry import open_store
-from ..store.url import parse_url
+from .opening import opened
 from .project import DATABASE, FOLDER, database_of, folder_of, settings
 
 
@@ -61,14 +57,10 @@ def adopt(  # noqa: PLR0917 - click gives them by name
     cls = database_of(database)
     history = _history(cls, folder)
     possible = states(Schema.of(models_of(cls)), history)
-    wait = time.sleep  # noqa: TID251 - the real one, of a command
-    store = open_store(msgspec.structs.replace(parse_url(url, prefix), foreign=True), wait=wait)
-    try:
+    with opened(url, prefix, foreign=True) as store:
         found = cast("Surveyed", store.alter(Survey()))
         taken = guess(found, possible, new, prefix) if at is None else chosen(at, possible, history)
         result = _adopted(store, taken, fill, new, yes=yes)
-    finally:
-        store.close()
     _show(result, taken, yes=yes)
     if result.differences:
         sys.exit(1)
@@ -78,8 +70,7 @@ def _history(database: type[Database], folder: Path | None) -> History | None:
     """Read the migrations that were named, or that the Database names."""
     if folder is not None or (database.migrations is None and "migrations" in settings()):
         return folder_of(folder).history()
-    owner = next(cls for cls in database.__mro__ if "migrations" in cls.__dict__)
-    return read_history(database.migrations, getattr(sys.modules.get(owner.__module__), "__file__", None))
+    return history_of(database)
 
 
 def _adopted(store: Store, taken: Guess, fill: tuple[str, ...], new: tuple[str, ...], *, yes: bool) -> Adopted:

@@ -5,7 +5,6 @@ Knows what the user sees of them; what they do is in manystore.migrations.deploy
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -20,8 +19,9 @@ from ..migrations.forecast import Offline, script
 from ..migrations.judge import PATIENCE
 from ..migrations.route import route
 from ..schema.schema import Schema
-from ..store.registry import open_store, store_class
+from ..store.registry import store_class
 from ..store.url import parse_url
+from .opening import WAIT, opened
 from .project import FOLDER, folder_of
 
 _PREFIX = click.option("--prefix", default="", metavar="NAME", help="The prefix that the programs connect with.")
@@ -38,12 +38,8 @@ _PATIENCE = click.option(
 @contextmanager
 def _deployment(url: str, folder: Path | None, prefix: str, patience: float = PATIENCE) -> Generator[Deployment]:
     history = folder_of(folder).history()
-    wait = time.sleep  # noqa: TID251 - the real one, of a command
-    store = open_store(parse_url(url, prefix), wait=wait)
-    try:
-        yield Deployment(store, history, wait=wait, patience=patience, told=click.echo)
-    finally:
-        store.close()
+    with opened(url, prefix) as store:
+        yield Deployment(store, history, wait=WAIT, patience=patience, told=click.echo)
 
 
 def _on_store(verb: Callable[..., None]) -> Callable[..., None]:

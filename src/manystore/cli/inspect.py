@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import cast
 
 import click
-import msgspec
 
 from ..api.database import Database
 from ..migrations.model_source import model_source
@@ -16,8 +14,7 @@ from ..schema.adoption import FoundTable, Survey, Surveyed
 from ..schema.catalog import Catalog
 from ..schema.schema import Collection
 from ..store.protocol import Store
-from ..store.registry import open_store
-from ..store.url import parse_url
+from .opening import opened
 
 
 @click.command()
@@ -34,16 +31,12 @@ def inspect(url: str, prefix: str, *, models: bool) -> None:
 
     `manystore migrate adopt` takes over what `--models` was written of. What no model can say is a comment there.
     """
-    wait = time.sleep  # noqa: TID251 - the real one, of a command
-    store = open_store(msgspec.structs.replace(parse_url(url, prefix), foreign=True), wait=wait)
-    try:
+    with opened(url, prefix, foreign=True) as store:
         if models:
             click.echo(model_source(_survey(store), prefix, dir(Database)), nl=False)
             return
         for line in _lines(store, prefix):
             click.echo(line)
-    finally:
-        store.close()
 
 
 def _survey(store: Store) -> Surveyed:
