@@ -22,12 +22,13 @@ from ..schema.operation import CreateDatabase
 from ..schema.schema import Schema
 from ..schema.system import COMMITTED, SYSTEM
 from ..store.protocol import Change, Check, Delete, Insert, Patch, Read, Replace, Store, Values, Written
+from ..store.revision import new_revision
 from ..store.url import LIMITS
 from .call import Call
 from .explanation import access_words
 from .ids import Ids
 from .lease import Lease
-from .mapper import Mapper, new_revision
+from .mapper import Mapper
 from .standing import stand
 
 _EPOCH_TRIES = 5

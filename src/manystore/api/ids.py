@@ -19,7 +19,7 @@ from ..query.planner import Query, plan
 from ..schema.catalog import Catalog
 from ..schema.system import COUNTERS
 from ..store.protocol import Change, Insert, Patch, Read, Step, Values, Written
-from .mapper import new_revision
+from ..store.revision import new_revision
 
 _LARGEST_BLOCK = 1024
 _TRIES = 100

@@ -17,7 +17,7 @@ from weakref import WeakSet
 from ..errors import EpochChanged, ManystoreError, NotFound
 from ..schema.system import PROGRAMS
 from ..store.protocol import Delete, Insert, Patch, Step, Store
-from .mapper import new_revision
+from ..store.revision import new_revision
 
 INTERVAL = 3.0  # seconds from one move of the counter to the next; less than a deployer watches
 _LABEL_LENGTH = 255

@@ -5,8 +5,6 @@ Knows models, plans and the waist's words; must not know transactions or reposit
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -23,15 +21,8 @@ from ..schema.catalog import Catalog
 from ..schema.encoding import check_entries
 from ..schema.schema import Collection, Schema
 from ..store.protocol import Delete, Insert, Patch, Replace, Store, Values
+from ..store.revision import new_revision
 from .codec import ModelCodec
-
-_REVISIONS = random.Random()
-os.register_at_fork(after_in_child=_REVISIONS.seed)
-
-
-def new_revision() -> int:
-    """Make a revision: 63 random bits, unique for each write."""
-    return _REVISIONS.getrandbits(63)
 
 
 def _of_any_length(collection: Collection) -> Iterable[str]:

@@ -5,17 +5,15 @@ Knows fields and the forms that a store asks for; must not know lenses or stores
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..model.types import FieldType, Kind
+from ..model.types import Kind
 from ..schema.schema import Collection, Field
+from ..store.binding import Turn, binder, loader
 from ..store.protocol import Form, Values
 from .lens import Record
 
-_PLAIN = Form()
-Turn = Callable[[Any], Any]
 EXTRAS = Field("_extras", "_extras", "json", optional=True)  # the complement, as a field that stores keep
 
 
@@ -24,8 +22,8 @@ class RecordForm:
 
     def __init__(self, collection: Collection, forms: Mapping[Kind, Form]) -> None:
         self.columns = collection.columns
-        self._takes = [_take(field, forms.get(field.kind, _PLAIN)) for field in collection.fields]
-        self._gives = [_give(field, forms.get(field.kind, _PLAIN)) for field in collection.fields]
+        self._takes = [loader(field, forms) for field in collection.fields]
+        self._gives = [binder(field, forms) for field in collection.fields]
         self._place = {field.name: place for place, field in enumerate(collection.fields)}
 
     def record(self, values: Sequence[Any]) -> Record:
@@ -60,27 +58,3 @@ class RecordForm:
         """Give the primitive of one bound value."""
         take = self._takes[self._place[field]]
         return value if value is None or take is None else take(value)
-
-
-def _type(field: Field) -> FieldType:
-    return FieldType(field.kind, (), field.length, field.digits, field.scale)
-
-
-def _take(field: Field, form: Form) -> Turn | None:
-    kind = _type(field)
-    if field.kind == "bytes":
-        return lambda value: b64encode(value).decode()
-    if not form.native:
-        return form.load
-    load = form.load
-    return kind.dump if load is None else lambda value: kind.dump(load(value))
-
-
-def _give(field: Field, form: Form) -> Turn | None:
-    kind = _type(field)
-    if field.kind == "bytes":
-        return b64decode
-    if not form.native:
-        return form.dump
-    dump = form.dump
-    return kind.load if dump is None else lambda value: dump(kind.load(value))

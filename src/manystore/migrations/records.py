@@ -5,7 +5,6 @@ Knows plans, changes and record forms; must not know windows. It reads and write
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,17 +17,12 @@ from ..schema.catalog import Catalog
 from ..schema.schema import Collection
 from ..schema.system import COUNTERS
 from ..store.protocol import Delete, Insert, Patch, Step, Store, Values
+from ..store.revision import new_revision
 from .lens import Record
 from .record_form import EXTRAS, RecordForm
 
 _PAGE = 500
 _OPERATIONS, _BYTES = 900, 700_000  # of one step; a little less than what every store takes
-_RANDOM = random.SystemRandom()
-
-
-def new_revision() -> int:
-    """Make a revision: 63 random bits."""
-    return _RANDOM.getrandbits(63)
 
 
 class Records:

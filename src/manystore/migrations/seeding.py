@@ -15,11 +15,12 @@ from ..schema.catalog import Catalog, IndexState, state_key
 from ..schema.schema import Collection
 from ..schema.system import COMMITTED
 from ..store.protocol import Insert, Store, Wait
+from ..store.revision import new_revision
 from .lens import Record
 from .operation import refuse
 from .passage import Passage
 from .record_form import RecordForm
-from .records import Records, new_revision
+from .records import Records
 from .rewriting import Rewriting
 from .window_store import WindowStore
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..errors import Conflict, NotFound, OutOfBounds
-from ..store.addition import added
+from ..store.change import RANKS, added, key_of, shown_key
 from ..store.protocol import Change, Check, Delete, Insert, Patch, Replace, Store, Values
 from .fitted_plan import lookup
 from .fitting import Fitting, Stored
@@ -40,7 +40,7 @@ class WindowWrite:
         self._fetch()
         made: dict[int, Change] = {}
         # In the order in which refusals count: what stands first is raised.
-        for place, change in sorted(enumerate(self._changes), key=lambda pair: _RANKS[type(pair[1])]):
+        for place, change in sorted(enumerate(self._changes), key=lambda pair: RANKS[type(pair[1])]):
             made[place] = self._fit(place, change)
         return [made[place] for place in range(len(self._changes))]
 
@@ -61,7 +61,7 @@ class WindowWrite:
         for change in self._changes:
             fitting = self._fittings.get(change.collection.name)
             if fitting is not None and self._is_read(change, fitting):
-                wanted.setdefault(change.collection.name, []).append(_key_of(change))
+                wanted.setdefault(change.collection.name, []).append(key_of(change))
         for name, keys in wanted.items():
             fitting = self._fittings[name]
             several = len(fitting.kept.key) == 1 and len(keys) > 1
@@ -100,7 +100,7 @@ class WindowWrite:
             return Insert(fitting.kept, values, change.revision, change.size)
         if isinstance(change, Check):
             return Check(fitting.kept, change.key, change.expected)
-        key = _key_of(change)
+        key = key_of(change)
         stored = self._stored.get((change.collection.name, key))
         if self._is_read(change, fitting):
             self._judge(change, fitting, key, stored)
@@ -118,7 +118,7 @@ class WindowWrite:
         if stored is None or (change.expected is not None and change.expected != stored.revision):
             self._is_refused = True
         elif not self._is_refused and not self._fulfils(change, fitting, stored):
-            raise NotFound(fitting.head.model, _shown(key))
+            raise NotFound(fitting.head.model, shown_key(key))
 
     def _patch(self, place: int, change: Patch, fitting: Fitting, stored: Stored | None) -> Change:
         expected = self._expected(change, fitting, stored)
@@ -130,7 +130,7 @@ class WindowWrite:
             if not self._is_refused:
                 raise
             # What comes first is refused, or else has changed by now: then the step is tried again.
-            self._appearing.add((fitting.kept.model, _shown(change.key)))
+            self._appearing.add((fitting.kept.model, shown_key(change.key)))
             return Patch(fitting.kept, change.key, change.revision, expected=_NEVER)
         if change.codec is not None:
             self._made[place] = fitting.made(change.codec, record, change.revision)
@@ -141,9 +141,9 @@ class WindowWrite:
             return change.expected
         if stored is None:
             # If it has come since, that is a Conflict, and the step is tried again. If not, NotFound is the caller's.
-            self._appearing.add((fitting.kept.model, _shown(change.key)))
+            self._appearing.add((fitting.kept.model, shown_key(change.key)))
             return _NEVER
-        self._lenient.add((fitting.kept.model, _shown(change.key)))
+        self._lenient.add((fitting.kept.model, shown_key(change.key)))
         return stored.revision
 
     @staticmethod
@@ -167,16 +167,3 @@ class WindowWrite:
     def _require(change: Delete | Replace | Patch, fitting: Fitting) -> tuple[tuple[str, Any], ...]:
         """Give those requirements that the store itself can look at."""
         return tuple((fitting.names[name], value) for name, value in change.require if fitting.keeps(name))
-
-
-_RANKS: dict[type[Any], int] = {Check: 0, Delete: 1, Replace: 2, Patch: 2, Insert: 3}
-
-
-def _key_of(change: Change) -> Values:
-    if isinstance(change, (Insert, Replace)):
-        return tuple([change.values[place] for place in change.collection.key_positions])
-    return change.key
-
-
-def _shown(key: Values) -> Any:
-    return key[0] if len(key) == 1 else key

@@ -1,12 +1,31 @@
-"""Addition: what a Step of a Patch makes of a number, worked out in Python for stores that cannot do it themselves."""
+"""Change: what every store asks of one: in which turn it comes, which record it names, what a Step of a Patch makes.
+
+Knows the waist's words (protocol.py); must not know stores.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import OutOfBounds
 from ..schema.schema import Field
-from .protocol import Step
+from .protocol import Change, Check, Delete, Insert, Patch, Replace, Step, Values
 
+RANKS: dict[type[Any], int] = {Check: 0, Delete: 1, Replace: 2, Patch: 2, Insert: 3}
+"""The turn in which each kind is judged, and carried out."""
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+
+
+def key_of(change: Change) -> Values:
+    """Give the key of the record that a change names."""
+    if isinstance(change, (Insert, Replace)):
+        return tuple([change.values[place] for place in change.collection.key_positions])
+    return change.key
+
+
+def shown_key(key: Values) -> Any:
+    """Give a key as a message shows it."""
+    return key[0] if len(key) == 1 else key
 
 
 def added(step: Step, field: Field, before: int | None, model: str) -> int:

@@ -6,17 +6,15 @@ there are records of an older shape, each referrer is taken by the rules of its 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 
 from ...errors import Restricted
+from ...store.revision import new_revision
 from .entries import Pointer, Upkeep
 from .layout import GAP, after_all, owner_of, references_space
 from .protocol import Empty, Key, Range, Span, head_of, token_of, version_of
 from .shape import decoded, encoded
 from .step import Raced, Step, Touched
-
-_REVISIONS = random.SystemRandom()
 
 
 class Referrers:
@@ -105,7 +103,7 @@ class Referrers:
             touched = step.by_key[key] = self._reached(upkeep, key)
             step.nulled.append(touched)
             raw = decoded(touched.data or b"", upkeep.model)
-            raw["_revision"], raw["_previous"] = f"{_REVISIONS.getrandbits(63):016x}", raw["_revision"]
+            raw["_revision"], raw["_previous"] = f"{new_revision():016x}", raw["_revision"]
         elif touched.data is not None and self._refers(touched, pointer, gone):
             raw = decoded(touched.data, upkeep.model)
         else:

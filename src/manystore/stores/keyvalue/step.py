@@ -12,19 +12,16 @@ from typing import Any
 
 import msgspec
 
-from ...errors import Conflict, Duplicate, EpochChanged, MissingReference, NotFound, OutOfBounds
+from ...errors import Conflict, Duplicate, EpochChanged, MissingReference, NotFound
 from ...schema.encoding import NONE
-from ...schema.schema import Field
+from ...store.change import RANKS, added, key_of, shown_key
 from ...store.protocol import Change, Delete, Insert, Patch, Replace
 from ...store.protocol import Check as Expect
-from ...store.protocol import Step as Addition
 from .entries import Pointer, Raw, Upkeep, Watched
 from .protocol import Absent, Check, Exists, Key, KeyValue, Page, Put, Same, Span, head_of, token_of, version_of
 from .shape import Keeper, Shape, decoded
 
 CHANGED = "the catalog changed since the write was made"
-_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
-_RANKS: dict[type[Any], int] = {Expect: 0, Delete: 1, Replace: 2, Patch: 2, Insert: 3}
 
 
 class Raced(Exception):
@@ -187,22 +184,22 @@ class Step:
         if not self.is_thorough:
             self.is_sure = False
         elif (data := self.stored[key]) is None or token_of(data) != token:
-            raise Conflict(change.collection.model, _shown(change.key))
+            raise Conflict(change.collection.model, shown_key(change.key))
         self.checks.append(Same(key, token))
 
     def _change(self, change: Delete | Replace | Patch, shape: Shape, key: Key) -> None:
         data = self.stored[key]
         if data is None:
-            raise (Conflict if isinstance(change, Replace) else NotFound)(shape.model, _key_of(change))
+            raise (Conflict if isinstance(change, Replace) else NotFound)(shape.model, shown_key(key_of(change)))
         token, raw, older = token_of(data), None, None
         if shape.older is not None and version_of(data) != shape.upkeep.version:
             older = shape.older
         if change.require or older is not None or not isinstance(change, Replace):
             raw = decoded(data, shape.model)
             if change.require and not _fulfils(raw, older or shape.upkeep, change):
-                raise NotFound(shape.model, _key_of(change))
+                raise NotFound(shape.model, shown_key(key_of(change)))
         if change.expected is not None and token != f"{change.expected:016x}":
-            raise Conflict(shape.model, _key_of(change))
+            raise Conflict(shape.model, shown_key(key_of(change)))
         if older is not None and raw is not None:
             self._change_older(change, shape, key, (data, raw))
             return
@@ -228,7 +225,7 @@ class Step:
         (data, raw), older = stored, shape.older
         if older is None or isinstance(change, Patch):
             # Whoever patches knows the kept columns; the record has them once its reader has lifted it.
-            raise Conflict(shape.model, _key_of(change))
+            raise Conflict(shape.model, shown_key(key_of(change)))
         token, upkeep = token_of(data), older if isinstance(change, Delete) else shape.upkeep
         touched = self.by_key[key] = Touched(upkeep, key, token, older, head_of(data))
         touched.was = older.watched(raw)
@@ -348,17 +345,7 @@ class Step:
 
 
 def _rank(placed: tuple[Change, Shape, Key]) -> int:
-    return _RANKS[placed[0].__class__]
-
-
-def _shown(key: Sequence[Any]) -> Any:
-    return key[0] if len(key) == 1 else tuple(key)
-
-
-def _key_of(change: Delete | Replace | Patch) -> Any:
-    if isinstance(change, Replace):
-        return _shown([change.values[place] for place in change.collection.key_positions])
-    return _shown(change.key)
+    return RANKS[placed[0].__class__]
 
 
 def _fulfils(raw: Raw, upkeep: Upkeep, change: Delete | Replace | Patch) -> bool:
@@ -379,16 +366,5 @@ def _sets(change: Patch, raw: Raw, absent: Raw) -> Raw:
     for step in change.steps:
         field = collection.field(step.field)
         before: Any = sets.get(field.column, raw.get(field.column, absent.get(field.column)))
-        sets[field.column] = _stepped(step, field, before, collection.model)
+        sets[field.column] = added(step, field, before, collection.model)
     return sets
-
-
-def _stepped(step: Addition, field: Field, before: int | None, model: str) -> int:
-    after = (before or 0) + step.by
-    if (step.low is not None and after < step.low) or (step.high is not None and after > step.high):
-        raise OutOfBounds(model, step.field, "the sum would leave the bounds given")
-    most = 10**field.digits - 1 if field.kind == "decimal" and field.digits is not None else _INT_MAX
-    least = -most if field.kind == "decimal" else _INT_MIN
-    if not least <= after <= most:
-        raise OutOfBounds(model, step.field, "the sum is longer than the field may be")
-    return after

@@ -9,21 +9,20 @@ in any case, and there is one way to test instead of two.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import MetaData, Table, insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...schema.adoption import Adopt, Adopted, FoundTable, Survey, Surveyed, shape_differences
-from ...schema.schema import Collection, Schema
+from ...schema.schema import Collection, Field, Schema
 from ...schema.soundness import Soundness
 from ...schema.system import COUNTERS
+from ...store.binding import Turn, binder
 from ...store.protocol import Form, Kind, Wait
+from ...store.revision import new_revision
 from .connections import Bound, Connection, Connections
 from .dialect import Dialect, Statement, parameter
 from .survey import reading, survey
@@ -33,12 +32,6 @@ from .takeover import Takeover, takeover_of
 _PAGE = 500  # rows that are read at a time
 _BATCH = 100  # rows that are written with one wait
 _BYTES = 2_000_000  # of them, at most, so that a server takes it as one text
-_RANDOM = random.SystemRandom()
-_NATIVE: Mapping[str, Callable[[Any], Any]] = {
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "uuid": UUID,
-}
 
 
 def take_over(
@@ -248,7 +241,7 @@ class _Sink:
         self._takeover = takeover
         self._tables = tables
         self._forms = forms
-        self._ways: dict[str, tuple[Statement, list[Callable[[Any], Any] | None]]] = {}
+        self._ways: dict[str, tuple[Statement, list[Turn | None]]] = {}
         self._batch: list[Bound] = []
         self._size = 0
 
@@ -258,7 +251,7 @@ class _Sink:
         bound = [
             value if dump is None or value is None else dump(value) for dump, value in zip(dumps, values, strict=True)
         ]
-        bound += [_RANDOM.getrandbits(63), None, collection.version, None]
+        bound += [new_revision(), None, collection.version, None]
         self._batch.append((statement.text, statement.bind(bound)))
         self._size += sum(len(value) for value in bound if isinstance(value, (str, bytes)))
         if len(self._batch) >= _BATCH or self._size >= _BYTES:
@@ -270,18 +263,15 @@ class _Sink:
             self._takeover.connection.send(self._batch)
             self._batch, self._size = [], 0
 
-    def _way(self, collection: Collection) -> tuple[Statement, list[Callable[[Any], Any] | None]]:
+    def _way(self, collection: Collection) -> tuple[Statement, list[Turn | None]]:
         names = [*collection.columns, REVISION, PREVIOUS, VERSION, EXTRAS]
         places = {f"v{at}": at for at in range(len(names))}
         built = insert(self._tables[collection.name]).values(
             {name: parameter(f"v{at}") for at, name in enumerate(names)}
         )
         statement = self._takeover.dialect.statement(built, places, len(names))
-        made = self._ways[collection.name] = (statement, [self._dump(field.kind) for field in collection.fields])
+        made = self._ways[collection.name] = (statement, [self._dump(field) for field in collection.fields])
         return made
 
-    def _dump(self, kind: Kind) -> Callable[[Any], Any] | None:
-        form = self._forms.get(kind)
-        if form is None:
-            return None
-        return _NATIVE[kind] if form.native else form.dump
+    def _dump(self, field: Field) -> Turn | None:
+        return None if field.kind == "bytes" else binder(field, self._forms)  # bytes stay what they are here

@@ -9,17 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ...errors import Conflict, Duplicate, ManystoreError, NotFound, OutOfBounds
+from ...store.change import shown_key
 from ...store.protocol import Delete, Insert, Patch, Replace, Values
 from .dialect import Row
 from .mutation import Bound, Mutation, bounds
 
 Ask: TypeAlias = Callable[[Bound], Row | None]
 Named: TypeAlias = Insert | Replace | Patch | Delete
-
-
-def shown_key(key: Values) -> Any:
-    """Give a key as a message shows it."""
-    return key[0] if len(key) == 1 else key
 
 
 def refusal(change: Named, mutation: Mutation, ask: Ask) -> ManystoreError | None:

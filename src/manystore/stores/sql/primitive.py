@@ -1,4 +1,4 @@
-"""Primitives as JSON has them, turned into what a driver binds, gives back, or reads in a statement's text.
+"""Primitives as JSON has them, in a statement's text; store/binding.py turns them into what a driver binds and gives.
 
 Knows kinds and a dialect's forms; must not know tables. docs/format.md has the primitives.
 """
@@ -6,47 +6,15 @@ Knows kinds and a dialect's forms; must not know tables. docs/format.md has the 
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
-from typing import Any, TypeAlias
-from uuid import UUID
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any
 
 from ...schema.schema import Field
 from ...store.protocol import Form, Kind
 
-Turn: TypeAlias = Callable[[Any], Any]
 _PLAIN = Form()
 _PLAIN_TEXT = re.compile(r"[ -&(-\[\]-~]*")  # ASCII without quotes and backslashes
-
-
-def _moment(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
-_NATIVE: Mapping[Kind, tuple[Turn, Turn]] = {
-    "datetime": (datetime.fromisoformat, _moment),
-    "date": (date.fromisoformat, date.isoformat),
-    "uuid": (UUID, str),
-}
-_AS_JSON: Mapping[Kind, tuple[Turn, Turn]] = {"bytes": (b64decode, lambda value: b64encode(value).decode())}
-"""Bound as Python has them, and text in JSON."""
-
-
-def binder(field: Field, forms: Mapping[Kind, Form]) -> Turn | None:
-    """Give the function from a field's JSON primitive, not None, to what the driver binds; None: nothing to be done."""
-    form = forms.get(field.kind, _PLAIN)
-    if form.native:
-        return _NATIVE[field.kind][0]
-    return _AS_JSON[field.kind][0] if field.kind in _AS_JSON else form.dump
-
-
-def loader(field: Field, forms: Mapping[Kind, Form]) -> Turn | None:
-    """Give the function from what the driver gives, not None, to the JSON primitive; None: nothing to be done."""
-    form = forms.get(field.kind, _PLAIN)
-    if form.native:
-        return _NATIVE[field.kind][1]
-    return _AS_JSON[field.kind][1] if field.kind in _AS_JSON else form.load
 
 
 def literal(field: Field, primitive: Any, forms: Mapping[Kind, Form], name: str) -> str:

@@ -7,16 +7,17 @@ on, because what references refuse comes before it. References are looked at in 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, TypeAlias
 
 from ...errors import Conflict, ManystoreError, MissingReference, Restricted
 from ...schema.schema import Collection, Reference, Schema
+from ...store.change import shown_key
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace, Values
+from ...store.revision import new_revision
 from .connections import Connection
-from .diagnosis import refusal, shown_key, taken
+from .diagnosis import refusal, taken
 from .dialect import Dialect, Row
 from .mutation import Bound, Mutation
 from .schemas import Known
@@ -209,7 +210,7 @@ class Step:
                         self._gone.add(place)
                     else:
                         # What a change of this step made keeps that change's revision.
-                        anew = None if place in self._named else random.getrandbits(63)
+                        anew = None if place in self._named else new_revision()
                         self._execute(*mutation.clear(reference, found, key[0], anew))
         return gone
 

@@ -12,10 +12,10 @@ from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase, Prepare, ReplaceCatalog, Sweep
 from manystore.schema.schema import Collection, Field, Schema
 from manystore.schema.system import SYSTEM
+from manystore.store.binding import binder
 from manystore.store.protocol import Kind
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
-from manystore.stores.sql.primitive import binder
 from manystore.testing import provision
 
 VALUES: dict[Kind, list[Any]] = {

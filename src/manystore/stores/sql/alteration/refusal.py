@@ -13,8 +13,8 @@ from sqlalchemy import Table, and_, exists, func, literal_column, select
 
 from ....errors import MigrationRefused
 from ....schema.schema import Collection, Field, Reference
+from ....store.binding import loader
 from ..dialect import Dialect, Row
-from ..primitive import loader
 from ..tables import Layout, column_of, index_name
 from .run import Run
 

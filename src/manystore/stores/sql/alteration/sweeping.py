@@ -17,8 +17,8 @@ from sqlalchemy import ColumnElement, and_, literal_column, or_, select, update
 from ....schema.catalog import Catalog
 from ....schema.operation import Progress, Sweep
 from ....schema.schema import Collection
+from ....store.binding import Turn, binder, loader
 from ..dialect import Clause, Row, Statement, parameter
-from ..primitive import Turn, binder, loader
 from ..reader import Reader, changed
 from ..tables import EXTRAS, REVISION, VERSION, Layout
 from .run import Run
