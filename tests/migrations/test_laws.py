@@ -307,9 +307,9 @@ def test_the_generated_lift_is_the_pins(window: Window, data: st.DataObject) -> 
             assume(False)
     before = dict(stored)
     whole = pin.lift(stored, complement)
-    assert upward(pin, None)(stored, complement) == whole
+    assert upward(pin, None).one(stored, complement) == whole
     columns = {column: f"{column}.2" for column in pin.head.columns}
-    assert upward(pin, columns)(stored, complement) == {f"{column}.2": whole[column] for column in pin.head.columns}
+    assert upward(pin, columns).one(stored, complement) == {f"{column}.2": whole[column] for column in pin.head.columns}
     assert stored == before
 
 

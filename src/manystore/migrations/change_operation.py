@@ -13,9 +13,9 @@ import msgspec
 
 from ..errors import Pinned, ValueRefused
 from ..schema.schema import Collection, Field, Schema
-from .lens import Lens, Values, unchanged
+from .lens import Columns, Lens, Through, ThroughMany, Values, unchanged
 from .operation import CUT, FILL_IN, STOP, Manner, Operation, find, find_field, lowered, refuse, with_field
-from .primitive import cast, quick, refusal
+from .primitive import CastMany, cast, cast_many, quick, quick_many, refusal
 
 _WIDTHS = {"int": 20, "uuid": 36, "datetime": 27, "date": 10, "ip": 39}  # of the text that any value of a kind becomes
 _TOTAL = {("bool", "int"), ("datetime", "date"), ("date", "datetime")}  # casts that fail for no value
@@ -78,16 +78,10 @@ class ChangeType(Operation, frozen=True):
     def lenses(self, before: Schema, secret: bytes = b"") -> tuple[Lens, ...]:
         """The same column with other values."""
         there, old = find(before, self.collection), find_field(before, self.collection, self.field.name)
-        up = self.up or _lenient(cast(old, self.field))
-        down = self.down or _lenient(cast(self.field, old))
-        return (
-            _one(
-                self.collection,
-                old,
-                _upward(there.model, self.field, up, self.otherwise),
-                _downward(there.model, old, down),
-            ),
-        )
+        up = _upward(there.model, self.field, self.up or _lenient(cast(old, self.field)), self.otherwise)
+        down = _downward(there.model, old, self.down or _lenient(cast(self.field, old)))
+        many = _upward_of_many(self.field, up, None if self.up else cast_many(old, self.field))
+        return (_one(self.collection, old, up, down, many),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -284,8 +278,8 @@ class ChangeChoices(Operation, frozen=True):
         return f"change choices of {self.collection}.{self.field}"
 
 
-def _one(collection: str, field: Field, up: Callable[[Values], Values], down: Callable[[Values], Values]) -> Lens:
-    return Lens(collection, (field.column,), (field.column,), up, down)
+def _one(collection: str, field: Field, up: Through, down: Through, many: ThroughMany | None = None) -> Lens:
+    return Lens(collection, (field.column,), (field.column,), up, down, many=many)
 
 
 def _same(there: Collection, field: Field) -> Lens:
@@ -315,7 +309,7 @@ def _lenient(function: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     return lambda value: None if value is None else function(value)
 
 
-def _upward(model: str, field: Field, function: Callable[[Any], Any], otherwise: Any) -> Callable[[Values], Values]:
+def _upward(model: str, field: Field, function: Callable[[Any], Any], otherwise: Any) -> Through:
     fits = quick(field)
 
     def up(values: Values) -> Values:
@@ -331,7 +325,26 @@ def _upward(model: str, field: Field, function: Callable[[Any], Any], otherwise:
     return up
 
 
-def _downward(model: str, field: Field, function: Callable[[Any], Any]) -> Callable[[Values], Values]:
+def _upward_of_many(field: Field, up: Through, cast: CastMany | None) -> ThroughMany | None:
+    """Make the way of many: all at once where that goes, and else each by itself."""
+    if cast is None:
+        return None
+    fit = quick_many(field)
+
+    def many(columns: Columns, number: int) -> Columns:
+        del number
+        try:
+            made = cast(columns[0])
+        except (TypeError, ValueError):  # of a value that up knows what to do with
+            made = None
+        if made is not None and fit(made):
+            return [made]
+        return [[up((value,))[0] for value in columns[0]]]
+
+    return many
+
+
+def _downward(model: str, field: Field, function: Callable[[Any], Any]) -> Through:
     def down(values: Values) -> Values:
         try:
             value = function(values[0])

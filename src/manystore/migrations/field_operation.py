@@ -14,9 +14,9 @@ from uuid import UUID
 import msgspec
 
 from ..schema.schema import Collection, Field, Schema
-from .lens import Lens, Values, unchanged
+from .lens import Columns, Lens, ThroughMany, Values, unchanged
 from .model_operation import Arrange
-from .operation import FILL_IN, Manner, Operation, absent, changed, find, find_field, held, refuse, replaced
+from .operation import FILL_IN, Manner, Operation, absent, changed, find, find_field, held, holder, refuse, replaced
 from .primitive import quick, refusal
 
 
@@ -73,7 +73,9 @@ class AddField(Operation, frozen=True):
             return (Lens(self.collection, (), (self.field.column,), lambda _: (self.default,), lambda _: ()),)
         columns, make = _computed(there, self.field, self.compute, self.sources, secret)
         pairs = tuple((column, column) for column in columns)
-        return (Lens(self.collection, columns, (*columns, self.field.column), _with_last(make), _without_last, pairs),)
+        many = None if isinstance(self.compute, KeyedHash) else _with_last_of_many(there, self.field, self.compute)
+        head = (*columns, self.field.column)
+        return (Lens(self.collection, columns, head, _with_last(make), _without_last, pairs, many),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -131,7 +133,17 @@ class DropField(Operation, frozen=True):
             return (Lens(self.collection, (gone.column,), (), lambda _: (), lambda _: (self.stand_in,)),)
         columns, make = _computed(there, gone, self.compute, self.sources, secret)
         pairs = tuple((column, column) for column in columns)
-        return (Lens(self.collection, (*columns, gone.column), columns, _without_last, _with_last(make), pairs),)
+        return (
+            Lens(
+                self.collection,
+                (*columns, gone.column),
+                columns,
+                _without_last,
+                _with_last(make),
+                pairs,
+                _without_last_of_many,
+            ),
+        )
 
     def title(self) -> str:
         """Say what it does."""
@@ -212,8 +224,23 @@ def _with_last(make: Callable[[Values], Any]) -> Callable[[Values], Values]:
     return with_last
 
 
+def _with_last_of_many(there: Collection, field: Field, compute: Any) -> ThroughMany:
+    all_held = holder(there.model, field)
+
+    def many(columns: Columns, number: int) -> Columns:
+        made = list(map(compute, *columns)) if columns else [compute() for _ in range(number)]
+        return [*columns, all_held(made)]
+
+    return many
+
+
 def _without_last(values: Values) -> Values:
     return values[:-1]
+
+
+def _without_last_of_many(columns: Columns, number: int) -> Columns:
+    del number
+    return columns[:-1]
 
 
 def _computed(

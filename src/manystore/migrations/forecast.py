@@ -105,7 +105,7 @@ class Forecast:
             lift = self._passage.lift(collection.name)
             if lift is not None:
                 what = f"sweep {collection.name}, while programs go on"
-                yield from self._said(what, self._rewritten(Sweep(self._now.epoch, collection.name, lift)))
+                yield from self._said(what, self._rewritten(Sweep(self._now.epoch, collection.name, lift.one)))
 
     def _rewritten(self, sweep: Sweep) -> Words:
         kept = self._passage.crossings[sweep.collection].base

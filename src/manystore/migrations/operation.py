@@ -7,7 +7,7 @@ record of the older shape is seen in the newer one.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from ..errors import MigrationRefused, Pinned, ValueRefused
 from ..schema.schema import Collection, Field, Schema
 from .lens import Lens
-from .primitive import refusal
+from .primitive import quick_many, refusal
 
 
 class Manner(enum.IntEnum):
@@ -142,6 +142,12 @@ def held(model: str, field: Field, value: Any) -> Any:
     if reason := refusal(field, value):
         raise ValueRefused(model, field.name, f"what its migration makes of it is refused: {reason}")
     return value
+
+
+def holder(model: str, field: Field) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Make held for the values of many records."""
+    fit = quick_many(field)
+    return lambda values: values if fit(values) else [held(model, field, value) for value in values]
 
 
 def lowered(model: str, field: Field, value: Any) -> Any:

@@ -17,6 +17,7 @@ from ..model.types import INT_MAX, INT_MIN, JSON_DEPTH, Kind, dump_datetime, jso
 from ..schema.schema import Field
 
 Cast: TypeAlias = Callable[[Any], Any]
+CastMany: TypeAlias = Callable[[Sequence[Any]], Sequence[Any]]
 
 _CLASSES: dict[Kind, tuple[type, ...]] = {
     "bool": (bool,),
@@ -70,6 +71,27 @@ _QUICK: dict[Kind, str] = {
 }
 
 
+def quick_many(field: Field) -> Callable[[Sequence[Any]], bool]:
+    """Make a quick look at many values: True when the field can hold each; if it is False, ask `refusal` of each."""
+    wanted, most = _LOOKS.get(field.kind), sys.maxsize if field.length is None else field.length
+    if wanted is None or field.choices is not None:
+        return lambda values: not values
+
+    def look(values: Sequence[Any]) -> bool:
+        if field.optional:
+            values = [value for value in values if value is not None]
+        if set(map(type, values)) != {wanted}:
+            return not values
+        if wanted is int:
+            return bool(min(values) >= INT_MIN and max(values) <= INT_MAX)
+        return wanted is bool or (max(map(len, values)) <= most and "".join(values).isprintable())
+
+    return look
+
+
+_LOOKS: dict[Kind, type] = {"int": int, "str": str, "bool": bool}
+
+
 def _text_refusal(field: Field, value: str) -> str | None:
     if field.kind == "str":
         return text_refusal(value, field.length)
@@ -100,6 +122,13 @@ def _text_to_int(text: str) -> int:
     if not _INTEGER.fullmatch(text.strip()) or not text.isascii():
         raise ValueError("not an integer")
     return int(text)
+
+
+def _texts_to_ints(texts: Sequence[str]) -> list[int]:
+    whole = "".join(texts)
+    if not whole.isdigit() or not whole.isascii() or max(map(len, texts)) >= _DIGITS:
+        raise ValueError("not all are plain numbers")
+    return list(map(int, texts))
 
 
 def _text_to_float(text: str) -> float:
@@ -162,6 +191,11 @@ def cast(before: Field, after: Field) -> Cast | None:
     if before.kind == after.kind:
         return lambda value: value
     return _CASTS.get((before.kind, after.kind))
+
+
+def cast_many(before: Field, after: Field) -> CastMany | None:
+    """Give a quick cast of many values, None where there is no such; TypeError, ValueError: cast each by itself."""
+    return _texts_to_ints if (before.kind, after.kind) == ("str", "int") else None
 
 
 def _rescaled(places: int) -> Cast:

@@ -15,7 +15,18 @@ import msgspec
 from ..errors import Corrupted, EpochChanged, StoreError
 from ..query.plan import CATALOG
 from ..schema.catalog import Catalog
-from ..schema.operation import Altered, Build, Clear, Contract, Operation, Prepare, Progress, ReplaceCatalog, Sweep
+from ..schema.operation import (
+    Altered,
+    Build,
+    Clear,
+    Contract,
+    Many,
+    Operation,
+    Prepare,
+    Progress,
+    ReplaceCatalog,
+    Sweep,
+)
 from ..schema.schema import Collection, Schema
 from ..store.protocol import Store, Wait
 from .copying import Copies, Copying
@@ -27,6 +38,7 @@ from .upward import Lift
 
 Told = Callable[[str], None]
 _EACH = 20_000  # records between two reports of how far one is
+_NOTHING = Lift(lambda columns, complement: {}, Many((), lambda columns, number: {}))
 
 
 class Transit:
@@ -117,7 +129,7 @@ class Transit:
                 records.pass_over(there.name, highest)
 
     def _swept(self, raised: Catalog, name: str, lift: Lift) -> None:
-        while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift)):
+        while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift.one, many=lift.many)):
             continue
 
     def contract(self, swept: Catalog) -> Catalog:
@@ -139,7 +151,7 @@ class Transit:
         """Take away what only the head had, once the window is dropped."""
         for crossing in self._passage.crossings.values():
             if crossing.pin.lenses:
-                self._swept(dropped, crossing.base.name, lambda columns, complement: {})
+                self._swept(dropped, crossing.base.name, _NOTHING)
         self._clear(dropped, dropped.older or dropped.base)
         stable = self._passage.dropped(dropped)
         self._alter(Contract(dropped.epoch, stable), dropped.epoch)

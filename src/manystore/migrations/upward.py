@@ -1,7 +1,7 @@
 """Upward: the sweep's way from a record of the older shape to the kept one, a function generated for each collection.
 
 Knows pins; must not know stores. A record without a complement, which is nearly every one, goes straight through the
-lenses; the others go by Pin.lift.
+lenses, together with many others where a store can; the others go by Pin.lift.
 """
 
 from __future__ import annotations
@@ -9,18 +9,48 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import msgspec
+
+from ..schema.operation import Columns, Many
 from .lens import Record, unchanged
 from .pin import Pin
 
-Lift: TypeAlias = Callable[[Record, Record | None], Record]
+One: TypeAlias = Callable[[Record, Record | None], Record]
+
+
+class Lift(msgspec.Struct, frozen=True):
+    """Both ways: one(columns, complement) of a record, and many records without a complement."""
+
+    one: One
+    many: Many
 
 
 def upward(pin: Pin, physical: Mapping[str, str] | None) -> Lift:
-    """Make lift(columns, complement). physical: where columns are fixed, the columns to make, by those of the head.
+    """Make a lift. physical: where columns are fixed, the columns to make, by those of the head.
 
     Where they are not, all of a record is made; columns that neither shape knows are kept.
     """
-    return (_Free(pin) if physical is None else _Fixed(pin, physical)).made()
+    if physical is None:
+        return Lift(_Free(pin).made(), _many(pin, {column: column for column in pin.head.columns}))
+    return Lift(_Fixed(pin, physical).made(), _many(pin, physical))
+
+
+def _many(pin: Pin, physical: Mapping[str, str]) -> Many:
+    """Make the way of many. physical: the columns to make, by those of the head."""
+    stays = {base for lens in pin.derived for base, head in lens.same if base == head}
+    lenses = [lens for lens in pin.derived if not physical.keys().isdisjoint(lens.head)]
+    gives = {column for lens in lenses for column in lens.head} - stays
+    takes = {column: None for lens in lenses for column in lens.base}
+    takes |= {column: None for column in physical if column not in gives}
+
+    def made(columns: Columns, number: int) -> Columns:
+        there = dict(columns)
+        for lens in lenses:
+            results = lens.up_many([columns[column] for column in lens.base], number)
+            there.update((c, result) for c, result in zip(lens.head, results, strict=True) if c in gives)
+        return {stored: there[column] for column, stored in physical.items()}
+
+    return Many(tuple(takes), made)
 
 
 class _Free:
@@ -50,7 +80,7 @@ class _Free:
         made_of = f"({given})" if lens.up is unchanged else f"{self.name(lens.up)}(({given}))"
         return f" [{', '.join(made)}] = {made_of}"
 
-    def made(self) -> Lift:
+    def made(self) -> One:
         """Compile it."""
         lines = [
             "def made(stored, complement=None):",
@@ -59,7 +89,7 @@ class _Free:
         ]
         names: dict[str, Any] = {**self.names, "whole": self.whole}
         exec(compile("\n".join(lines), "<manystore upward>", "exec"), names)
-        made: Lift = names["made"]
+        made: One = names["made"]
         return made
 
     def lines(self) -> list[str]:

@@ -10,8 +10,21 @@ from typing import Any
 
 from ..schema.schema import Collection, Field, Schema
 from .field_operation import KeyedHash, check_sources
-from .lens import Lens, Values, unchanged
-from .operation import FILL_IN, Manner, Operation, absent, changed, find, find_field, held, lowered, refuse, replaced
+from .lens import Columns, Lens, ThroughMany, Values, unchanged
+from .operation import (
+    FILL_IN,
+    Manner,
+    Operation,
+    absent,
+    changed,
+    find,
+    find_field,
+    held,
+    holder,
+    lowered,
+    refuse,
+    replaced,
+)
 from .primitive import quick, refusal
 
 
@@ -179,6 +192,7 @@ class SplitField(Operation, frozen=True):
                 tuple(field.column for field in self.into),
                 _several(there, self.into, self.up),
                 lambda values: (lowered(there.model, old, self.down(*values)),),
+                many=_several_of_many(there, self.into, self.up),
             ),
         )
 
@@ -223,7 +237,13 @@ class MergeFields(Operation, frozen=True):
             made = zip(fields, self.down(*values), strict=True)
             return tuple(lowered(there.model, field, value) for field, value in made)
 
-        return (Lens(self.collection, tuple(field.column for field in fields), (self.into.column,), up, down),)
+        all_held, columns = holder(there.model, self.into), tuple(field.column for field in fields)
+
+        def many(given: Columns, number: int) -> Columns:
+            del number
+            return [all_held(list(map(self.up, *given)))]
+
+        return (Lens(self.collection, columns, (self.into.column,), up, down, many=many),)
 
     def title(self) -> str:
         """Say what it does."""
@@ -240,6 +260,16 @@ def _several(there: Collection, fields: tuple[Field, ...], function: Any) -> Cal
         return tuple(held(there.model, field, value) for field, value in zip(fields, made, strict=True))
 
     return up
+
+
+def _several_of_many(there: Collection, fields: tuple[Field, ...], function: Any) -> ThroughMany:
+    holders = [holder(there.model, field) for field in fields]
+
+    def many(columns: Columns, number: int) -> Columns:
+        made = zip(*map(function, *columns), strict=True) if number else [()] * len(fields)
+        return [all_held(values) for all_held, values in zip(holders, made, strict=True)]
+
+    return many
 
 
 def _regrouped(before: Schema, there: Collection, old: tuple[Field, ...], new: tuple[Field, ...]) -> Schema:

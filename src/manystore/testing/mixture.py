@@ -89,7 +89,8 @@ class Mixture:
         deployer = self._deployer(lambda _: None)
         lift = deployer.passage(self._store, catalog).lift(COLLECTION)
         if lift is not None:
-            self._store.alter(Sweep(catalog.epoch, COLLECTION, lift, None, number))
+            many = lift.many if number % 2 else None
+            self._store.alter(Sweep(catalog.epoch, COLLECTION, lift.one, None, number, many))
 
     # -- the records --
 

@@ -208,8 +208,10 @@ class Dialect(ABC):
         quoted: str = self.sql.identifier_preparer.quote_identifier(name)
         return quoted
 
-    def update_many(self, table: Table, sets: Sequence[str], fixed: str, held: Sequence[str]) -> str | None:
-        """Write one UPDATE of many rows, whose parameters are a list a column; None where each row takes its own.
+    def update_many(
+        self, table: Table, sets: Sequence[str], fixed: Mapping[str, str], held: Sequence[str]
+    ) -> Callable[[Sequence[Sequence[Any]]], tuple[str, Sequence[Any]]] | None:
+        """Give what makes one UPDATE of many rows of their values, column by column; None where each takes its own.
 
         sets, held: the columns that get values, and those that must have theirs. fixed: what else is set.
         """

@@ -7,7 +7,8 @@ differ in is told by the server itself; only MariaDB is run by the tests.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 import pymysql
@@ -175,6 +176,27 @@ class MySQL(Dialect):
         values = parameter(names.format(0))
         return column.bool_op("IN")(values), column.bool_op("NOT IN")(values)
 
+    def update_many(
+        self, table: Table, sets: Sequence[str], fixed: Mapping[str, str], held: Sequence[str]
+    ) -> Callable[[Sequence[Sequence[Any]]], tuple[str, Sequence[Any]]] | None:
+        """Give what makes one UPDATE of many rows, of a join with a list of them; MySQL has no such lists."""
+        if not self.is_mariadb:
+            return None
+        names = [f"v{at}" for at in range(len(sets) + len(held))]
+        same = [_as_it_is(table.c[column], name) for column, name in zip(held, names[len(sets) :], strict=True)]
+        given = ", ".join([*names[: len(sets)], *same])
+        own = [f"t.{self.quoted(column)} = v.{name}" for column, name in zip((*sets, *held), names, strict=True)]
+        values = ", ".join(own[: len(sets)] + [f"t.{self.quoted(name)} = {value}" for name, value in fixed.items()])
+        # The list comes first, and each of its rows finds its own by the key: no other row is looked at or locked.
+        begin = f"UPDATE (WITH v ({', '.join(names)}) AS (VALUES "
+        join = f"STRAIGHT_JOIN {self.quoted(table.name)} AS t FORCE INDEX (PRIMARY) ON {' AND '.join(own[len(sets) :])}"
+        end = f") SELECT {given} FROM v) AS v {join} SET {values}"
+        row = f"({', '.join(['%s'] * len(names))})"
+        return lambda columns: (
+            f"{begin}{', '.join([row] * len(columns[0]))}{end}",
+            list(chain.from_iterable(zip(*columns, strict=True))),
+        )
+
     def float_sum(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Write the floats of a group: the database's own sum is rounded on its way."""
         return func.group_concat(column.op("SEPARATOR")(literal_column("' '")))
@@ -204,6 +226,16 @@ class MySQL(Dialect):
     def translate(self, error: Exception, *, writing: bool = False) -> ManystoreError:
         """Give the error to raise."""
         return translate(error, writing=writing)
+
+
+def _as_it_is(column: Column[Any], name: str) -> str:
+    """Write a value of a list as a column of a table has it, so that the column's index finds it."""
+    kind = column.type
+    if isinstance(kind, (VARCHAR, CHAR)):
+        return f"CONVERT({name} USING {kind.charset}) COLLATE {kind.collation} AS {name}"
+    if isinstance(kind, (DATETIME, DATE)):
+        return f"CAST({name} AS {'DATE' if isinstance(kind, DATE) else 'DATETIME(6)'}) AS {name}"
+    return name
 
 
 def _width(kind: TypeEngine[Any]) -> int:

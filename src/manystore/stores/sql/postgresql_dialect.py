@@ -6,7 +6,7 @@ Knows psycopg's errors; must not know plans, changes or connections. postgresql.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import psycopg
@@ -135,17 +135,21 @@ class PostgreSQL(Dialect):
         """Write the place of a statement's parameter."""
         return f"${number}"
 
-    def update_many(self, table: Table, sets: Sequence[str], fixed: str, held: Sequence[str]) -> str | None:
-        """Write one UPDATE of many rows, from arrays."""
+    def update_many(
+        self, table: Table, sets: Sequence[str], fixed: Mapping[str, str], held: Sequence[str]
+    ) -> Callable[[Sequence[Sequence[Any]]], tuple[str, Sequence[Any]]]:
+        """Give what makes one UPDATE of many rows, from arrays."""
         kinds = [str(table.c[name].type.compile(self.sql)).partition(" COLLATE")[0] for name in (*sets, *held)]
         arrays = ", ".join(f"{self.placeholder(at)}::{kind}[]" for at, kind in enumerate(kinds, 1))
         names = [f"v{at}" for at in range(len(kinds))]
         own = [self.quoted(name) for name in (*sets, *held)]
         pairs = list(zip(own, names, strict=True))
-        values = ", ".join(f"{column} = v.{name}" for column, name in pairs[: len(sets)])
+        values = [f"{column} = v.{name}" for column, name in pairs[: len(sets)]]
+        values += [f"{self.quoted(column)} = {value}" for column, value in fixed.items()]
         found = " AND ".join(f"t.{column} = v.{name}" for column, name in pairs[len(sets) :])
         there = f"unnest({arrays}) AS v ({', '.join(names)})"
-        return f"UPDATE {self.quoted(table.name)} AS t SET {values}, {fixed} FROM {there} WHERE {found}"
+        text = f"UPDATE {self.quoted(table.name)} AS t SET {', '.join(values)} FROM {there} WHERE {found}"
+        return lambda columns: (text, tuple(map(list, columns)))
 
     def verdict(self, error: Exception) -> Verdict:
         """Say what an error means for what goes on."""

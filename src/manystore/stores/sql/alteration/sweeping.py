@@ -6,23 +6,25 @@ somebody changed meanwhile is left alone, since whoever wrote it wrote the kept 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from operator import itemgetter
-from typing import Any
+from operator import add
+from typing import Any, TypeAlias
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, literal_column, or_, select, update
 
 from ....schema.catalog import Catalog
-from ....schema.operation import Progress, Sweep
+from ....schema.operation import Columns, Many, Progress, Sweep
 from ....schema.schema import Collection
 from ....store.binding import Turn, binder, loader
+from ..connections import Bound
 from ..dialect import Clause, Row, Statement, parameter
 from ..reader import Reader, changed
 from ..tables import EXTRAS, REVISION, VERSION, Layout
 from .run import Run
 
+Values: TypeAlias = Sequence[Any]  # of one column
 _BYTES = 1_000_000  # about how many go to the server at once
 
 
@@ -45,18 +47,14 @@ class Sweeping:
     def _learn(self, older: Collection, kept: Collection) -> None:
         forms = self._dialect.forms
         self._table = self._layout.table(older)
+        self._keys = [older.field(name).column for name in older.key]
         fields = [field for field in older.fields if field.column != EXTRAS]
         new = [field for field in kept.fields if field.column not in older.columns and field.column != EXTRAS]
-        names = [field.name for field in fields]
-        self._key = [names.index(name) for name in older.key]
-        self._columns = [field.column for field in fields]
-        self._loads: list[Turn | None] = [loader(field, forms) for field in fields]
-        pairs = zip(self._columns, self._loads, strict=True)
-        self._turned = [(column, turn) for column, turn in pairs if turn is not None]
-        self._which = itemgetter(*self._key, -1)  # of a row: its key, and its revision
+        self._columns = tuple(field.column for field in fields)
+        self._loads = {field.column: loader(field, forms) for field in fields}
         self._new = [field.column for field in new]
-        self._binds = [(at, turn) for at, turn in enumerate(binder(field, forms) for field in new) if turn is not None]
-        self._statements: dict[bool, Statement] = {}
+        self._binds = [binder(field, forms) for field in new]
+        self._statements: dict[tuple[bool, tuple[str, ...]], Statement] = {}
 
     def page(self, run: Run, operation: Sweep) -> Progress:
         """Rewrite the next records."""
@@ -65,18 +63,26 @@ class Sweeping:
         if not self._new:
             self._mark(run)
             return Progress(0)
-        statement = self._update
         if run.is_noting:
-            run.do(statement.text)
+            run.do(self._update.text)
             return Progress(0)
         self._compare(run)
-        rows = self._rows(run, operation)
-        # The values of an UPDATE stand in the pool in the order in which its text has them.
-        changes = [(statement.text, self._lifted(row, operation)) for row in rows]
-        for batch in _batches(changes) if self._dialect.remote else [changes]:
-            self._write(run, batch)
+        many, columns = operation.many, self._columns
+        if many is not None:
+            columns = tuple(column for column in columns if column in many.takes or column in self._keys)
+        rows = self._rows(run, operation, columns)
+        if many is not None and any(row[-2] is not None for row in rows):
+            many, columns = None, self._columns  # what stands in a complement may belong to any column
+            rows = self._rows(run, operation, columns)
+        if rows:
+            found = dict(zip(columns, zip(*rows, strict=True), strict=False))
+            new = self._one_by_one(rows, operation) if many is None else self._at_once(found, len(rows), many)
+            held = [*(found[column] for column in self._keys), [row[-1] for row in rows]]
+            for batch in self._batches([*new, *held]):
+                self._write(run, batch)
         is_last = len(rows) < operation.limit
-        return Progress(len(rows), None if is_last else self._key_of(rows[-1]))
+        last = [_turned(found[column][-1:], self._loads[column])[0] for column in self._keys] if not is_last else None
+        return Progress(len(rows), last)
 
     def _mark(self, run: Run) -> None:
         """Where nothing but the version changes, set it.
@@ -91,28 +97,32 @@ class Sweeping:
         if self._kept.version != self._older.version:
             built = update(table).where(version != wanted).ordered_values((version, wanted), (extras, _NULL))
         statement = self._dialect.statement(built, {}, 0)
-        self._write(run, [(statement.text, statement.bind([]))])
+        if run.is_noting:
+            run.do(statement.text)
+        else:
+            self._write(run, [(statement.text, statement.bind([]))])
 
-    def _rows(self, run: Run, operation: Sweep) -> Sequence[Row]:
-        """Read a page: the older shape's columns, `_extras` and the revision."""
+    def _rows(self, run: Run, operation: Sweep, columns: tuple[str, ...]) -> Sequence[Row]:
+        """Read a page: some of the older shape's columns, `_extras` and the revision."""
         bound: list[Any] = []
         if operation.after is not None:
             turns = [binder(self._older.field(name), self._dialect.forms) for name in self._older.key]
             bound = [v if turn is None else turn(v) for turn, v in zip(turns, operation.after, strict=True)]
-        statement = self._statements.get(bool(bound))
+        which = (bool(bound), columns)
+        statement = self._statements.get(which)
         if statement is None:
-            statement = self._statements[bool(bound)] = self._select(len(bound))
+            statement = self._statements[which] = self._select(len(bound), columns)
         return run.ask(statement.text, statement.bind([*bound, operation.limit]))
 
-    def _select(self, after: int) -> Statement:
+    def _select(self, after: int, columns: Sequence[str]) -> Statement:
         """Write the SELECT of a page. after: of how many parts the key before it is, 0 if there is none."""
         table = self._table
         where: list[Clause] = [table.c[VERSION] != literal_column(str(self._kept.version))]
-        keys = [table.c[self._older.field(name).column] for name in self._older.key]
+        keys = [table.c[column] for column in self._keys]
         if after:
             where.append(_beyond(keys))
-        columns = [table.c[column] for column in self._columns]
-        built = select(*columns, table.c[EXTRAS], table.c[REVISION]).where(*where).order_by(*keys)
+        wanted = [table.c[column] for column in columns]
+        built = select(*wanted, table.c[EXTRAS], table.c[REVISION]).where(*where).order_by(*keys)
         places = {**{f"after{at}": at for at in range(after)}, "most": after}
         return self._dialect.statement(built.limit(parameter("most")), places, len(places))
 
@@ -133,55 +143,55 @@ class Sweeping:
         places = {name: at for at, name in enumerate([*names, *keys, "now"])}
         return self._dialect.statement(built, places, len(places))
 
-    def _lifted(self, row: Row, operation: Sweep) -> tuple[Any, ...]:
-        """Give the values of one record's UPDATE."""
-        columns = dict(zip(self._columns, row, strict=False))
-        for column, load in self._turned:
-            if columns[column] is not None:
-                columns[column] = load(columns[column])
-        extras = row[-2]
-        complement = None if extras is None else msgspec.json.decode(extras)
-        made = [*map(operation.lift(columns, complement).get, self._new)]
-        for at, bind in self._binds:
-            if made[at] is not None:
-                made[at] = bind(made[at])
-        return (*made, *self._which(row))
+    def _at_once(self, found: Columns, number: int, many: Many) -> list[Values]:
+        """Give the new columns of records without a complement."""
+        given = {column: _turned(found[column], self._loads[column]) for column in many.takes}
+        made = many.made(given, number)
+        return [_turned(made[column], bind) for column, bind in zip(self._new, self._binds, strict=True)]
 
-    def _key_of(self, row: Row) -> list[Any]:
-        found = [(row[place], self._loads[place]) for place in self._key]
-        return [value if load is None else load(value) for value, load in found]
+    def _one_by_one(self, rows: Sequence[Row], operation: Sweep) -> list[Values]:
+        """Give the new columns of any records."""
+        loads = [(column, load) for column, load in self._loads.items() if load is not None]
+        made = list[Row]()
+        for row in rows:
+            columns = dict(zip(self._columns, row, strict=False))
+            for column, load in loads:
+                if columns[column] is not None:
+                    columns[column] = load(columns[column])
+            complement = None if row[-2] is None else msgspec.json.decode(row[-2])
+            made.append(tuple(map(operation.lift(columns, complement).get, self._new)))
+        return [_turned(values, bind) for values, bind in zip(zip(*made, strict=True), self._binds, strict=True)]
 
     def _compare(self, run: Run) -> None:
         found = run.ask(self._epoch_text)
         if not found or found[0][0] != self.epoch:
             raise changed()
 
-    def _write(self, run: Run, batch: Sequence[tuple[str, Any]]) -> None:
-        if run.is_noting:
-            run.do(batch[0][0])
-        elif batch:
-            run.set(self._dialect.begin)
-            run.send(self._many(batch))
-            # After the changes: what waits for their tables to put another catalog in force comes after this step.
-            self._compare(run)
-            run.set("COMMIT")
+    def _write(self, run: Run, batch: Sequence[Bound]) -> None:
+        run.set(self._dialect.begin)
+        run.send(batch)
+        # After the changes: what waits for their tables to put another catalog in force comes after this step.
+        self._compare(run)
+        run.set("COMMIT")
 
     @cached_property
-    def _update_many(self) -> str | None:
-        """Write the UPDATE of many records, where there is one."""
+    def _writes_many(self) -> Callable[[Sequence[Values]], Bound] | None:
+        """Give what makes the UPDATE of many records, where there is one."""
         there = self._layout.table(self._kept)
-        write = self._dialect.quoted
-        fixed = f"{write(VERSION)} = {self._kept.version}, {write(EXTRAS)} = NULL"
-        keys = [self._older.field(field).column for field in self._older.key]
-        return self._dialect.update_many(there, self._new, fixed, [*keys, REVISION])
+        fixed = {VERSION: str(self._kept.version), EXTRAS: "NULL"}
+        return self._dialect.update_many(there, self._new, fixed, [*self._keys, REVISION])
 
-    def _many(self, batch: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        text = self._update_many if self._new and len(batch) > 1 else None
-        if text is not None:
-            return [(text, tuple(map(list, zip(*(bound for _, bound in batch), strict=True))))]
-        if self._dialect.rows_a_statement == (0,):  # the driver takes many by itself
-            return [(batch[0][0], [bound for _, bound in batch])]
-        return list(batch)
+    def _batches(self, columns: Sequence[Values]) -> Iterator[Sequence[Bound]]:
+        """Give what writes the values of all records, in texts that go to the server at once.
+
+        columns: in the order in which the text of an UPDATE has them.
+        """
+        text, many = self._update.text, self._writes_many
+        if not self._dialect.remote:
+            yield [(text, list(zip(*columns, strict=True)))]
+            return
+        for part in _parts(columns, 0 if many else len(text)):
+            yield [(text, row) for row in zip(*part, strict=True)] if many is None else [many(part)]
 
 
 _NULL: ColumnElement[Any] = literal_column("NULL")
@@ -196,13 +206,22 @@ def _beyond(columns: Sequence[ColumnElement[Any]]) -> Clause:
     return and_(columns[0] >= parameter("after0"), or_(*clauses))
 
 
-def _batches(changes: Sequence[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
-    batch, size = list[tuple[str, Any]](), 0
-    for change in changes:
-        batch.append(change)
-        size += len(change[0]) + sum(len(part) if isinstance(part, (str, bytes)) else 20 for part in change[1])
+def _turned(values: Values, turn: Turn | None) -> Values:
+    return values if turn is None else [value if value is None else turn(value) for value in values]
+
+
+def _parts(columns: Sequence[Values], least: int) -> Iterator[Sequence[Values]]:
+    """Cut columns into parts of about _BYTES. least: of each record."""
+    sizes = [least + 20 * len(columns)] * len(columns[0])
+    for values in columns:
+        if {str, bytes}.intersection(map(type, values)):
+            lengths = [len(value) if isinstance(value, (str, bytes)) else 0 for value in values]
+            sizes = list(map(add, sizes, lengths))
+    start = size = 0
+    for place, more in enumerate(sizes):
+        size += more
         if size > _BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+            yield [values[start : place + 1] for values in columns]
+            start, size = place + 1, 0
+    if start < len(sizes):
+        yield [values[start:] for values in columns]
