@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from itertools import repeat, starmap
 from typing import Any, Literal
 from uuid import UUID
 
@@ -228,7 +229,8 @@ def _with_last_of_many(there: Collection, field: Field, compute: Any) -> Through
     all_held = holder(there.model, field)
 
     def many(columns: Columns, number: int) -> Columns:
-        made = list(map(compute, *columns)) if columns else [compute() for _ in range(number)]
+        rows = zip(*columns, strict=True) if columns else repeat((), number)
+        made: list[Any] = list(starmap(compute, rows))
         return [*columns, all_held(made)]
 
     return many

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -21,7 +22,7 @@ from ...store.protocol import Wait
 from ...store.url import LIMITS, StoreURL
 from .entries import Claim, Pointer
 from .layout import just_after
-from .protocol import Absent, Check, Exists, Key, KeyValue, Put, Same, Span, token_of
+from .protocol import Absent, Check, Exists, Key, KeyValue, Page, Put, Same, Span, head_of, token_of
 from .shape import Keeper, decoded
 from .step import CHANGED
 
@@ -31,6 +32,11 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.0005, 0.05
 _OVERHEAD = 100  # bytes of an operation beside its name and value, on the store that takes most
 NOTHING: Mapping[Key, Any] = MappingProxyType({})
 _SHOWN = 10  # keys in a refusal
+
+
+def still(key: Key, data: bytes) -> Same:
+    """Give the check that a record is still the one that was read."""
+    return Same(key, token_of(data), head_of(data))
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -46,35 +52,45 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Piece(msgspec.Struct, gc=False):
-    """What one record needs. data: as it was read; head: what it must still begin with.
+    """What one record needs. data: as it was read; same: that it still begins like that.
 
     claims: what must be free, and is put then, but for what the record holds already; targets: what must be there.
     """
 
     key: Key
     data: bytes
-    head: bytes
+    same: Same
     puts: list[Put]
     deletes: list[Key]
-    claims: Mapping[Key, Claim]
-    targets: Mapping[Key, Pointer]
+    claims: Mapping[Key, Claim] = NOTHING
+    targets: Mapping[Key, Pointer] = NOTHING
 
-    def checks(self) -> list[Check]:
-        """Give what must hold."""
-        same = Same(self.key, token_of(self.data), self.head)
-        if not self.claims and not self.targets:
-            return [same]
-        return [same, *map(Absent, self.claims), *map(Exists, self.targets)]
+    def further(self) -> list[Check]:
+        """Give what else must hold."""
+        return [*map(Absent, self.claims), *map(Exists, self.targets)]
 
-    def all_puts(self) -> list[Put]:
-        """Give what is put, the claims too."""
-        if not self.claims:
-            return self.puts
+    def holds(self) -> list[Put]:
+        """Give the puts of its claims."""
         holder = self.key[1].encode()
-        return [*self.puts, *((*key, holder) for key in self.claims)]
+        return [(*key, holder) for key in self.claims]
 
 
-Make: TypeAlias = Callable[[Key, bytes], Piece | None]
+class Rows(msgspec.Struct, frozen=True, gc=False):
+    """What many records need that hang on nothing but themselves, part by part, with a place for each record in it.
+
+    data: as they were read; same: that each still begins like that.
+    """
+
+    keys: Sequence[Key]
+    data: Sequence[bytes]
+    same: Sequence[Same]
+    puts: Sequence[Sequence[Put]]
+    deletes: Sequence[Sequence[Key]]
+
+
+Make: TypeAlias = Callable[
+    [Mapping[Key, bytes]], list[Piece]
+]  # of records, what those of them need that need something
 
 
 class Bulk:
@@ -89,14 +105,12 @@ class Bulk:
         self._limits = limits
         self._wait = wait
 
-    def page(self, space: str, after: Any, limit: int) -> tuple[dict[Key, bytes], str | None]:
+    def page(self, space: str, after: Any, limit: int) -> tuple[Page, str | None]:
         """Read records in the order of their keys, and the name to go on after; None at the end."""
         span = Span(space, "" if after is None else just_after(after), END)
         page = self.kv.scan((span,), limit=limit, follow=space)
         self.believe(page.epoch)
-        found = zip(page.names, page.values, strict=True)
-        records = {(space, name): data for name, data in found if data is not None}
-        return records, page.names[-1] if len(page.names) == limit else None
+        return page, page.names[-1] if len(page.names) == limit else None
 
     def believe(self, epoch: str) -> None:
         """Raise EpochChanged for what was read under another catalog."""
@@ -110,7 +124,7 @@ class Bulk:
         """
         todo, number, problems = dict(records), 0, _Problems(collection)
         for attempt in range(_TRIES):
-            pieces = [piece for key, data in todo.items() if (piece := make(key, data)) is not None]
+            pieces = make(todo)
             number = number or len(pieces)
             if not pieces:
                 todo = {}
@@ -124,14 +138,44 @@ class Bulk:
         problems.refuse()
         return number, left
 
+    def write_rows(self, rows: Rows) -> dict[Key, bytes]:
+        """Commit what many records need, as much at once as goes; give those that are left, as they were read.
+
+        Where one was changed meanwhile, all that were to be written with it are.
+        """
+        number, left = 1 + len(rows.puts) + len(rows.deletes), dict[Key, bytes]()
+        sizes = [_OVERHEAD * number] * len(rows.keys)
+        for put in rows.puts:
+            sizes = [size + len(name) + len(value) for size, (_, name, value) in zip(sizes, put, strict=True)]
+        for delete in rows.deletes:
+            sizes = [size + len(name) for size, (_, name) in zip(sizes, delete, strict=True)]
+        for part in self._slices(number, sizes):
+            puts = [put for each in rows.puts for put in each[part]]
+            deletes = [key for each in rows.deletes for key in each[part]]
+            if self.kv.commit(rows.same[part], puts, deletes, epoch=self.catalog.epoch) is not None:
+                left.update(zip(rows.keys[part], rows.data[part], strict=True))
+        return left
+
+    def _slices(self, number: int, sizes: Sequence[int]) -> Iterator[slice]:
+        """Cut records into as many as go into one commit. number: of operations of each."""
+        most, limit = max(1, self._limits.operations // number), self._limits.bytes
+        start = total = 0
+        for place, size in enumerate(sizes):
+            if place > start and (place - start == most or total + size > limit):
+                yield slice(start, place)
+                start, total = place, 0
+            total += size
+        if sizes:
+            yield slice(start, len(sizes))
+
     def _is_done_alone(self, key: Key, make: Make, problems: _Problems) -> bool:
         """Commit what one record needs that others keep changing; tell whether nothing is left to be done."""
         for _ in range(_ALONE):
             got = self.kv.get([key])
             self.believe(got.epoch)
             data = got.values[0]
-            piece = None if data is None else make(key, data)
-            if piece is None or not self._judged(self._commit_all([piece]), problems):
+            pieces = [] if data is None else make({key: data})
+            if not self._judged(self._commit_all(pieces), problems):
                 return True
             self._wait(random.uniform(0, _SHORTEST_WAIT))
         return False
@@ -190,13 +234,19 @@ class Bulk:
         """Commit a group, without those of it that a check refuses; give these."""
         refused: list[Piece] = []
         while group:
-            checks = [(check, piece) for piece in group for check in piece.checks()]
-            puts = [put for piece in group for put in piece.all_puts()]
-            deletes = [key for piece in group for key in piece.deletes]
-            place = self.kv.commit([check for check, _ in checks], puts, deletes, epoch=self.catalog.epoch)
+            checks: list[Check] = [piece.same for piece in group]
+            owners = group
+            puts = list(chain.from_iterable([piece.puts for piece in group]))
+            deletes = list(chain.from_iterable([piece.deletes for piece in group]))
+            if others := [piece for piece in group if piece.claims or piece.targets]:
+                further = [(check, piece) for piece in others for check in piece.further()]
+                checks += [check for check, _ in further]
+                owners = [*group, *(piece for _, piece in further)]
+                puts += chain.from_iterable([piece.holds() for piece in others])
+            place = self.kv.commit(checks, puts, deletes, epoch=self.catalog.epoch)
             if place is None:
                 break
-            failed = checks[place][1]
+            failed = owners[place]
             refused.append(failed)
             group = [piece for piece in group if piece is not failed]
         return refused
@@ -214,7 +264,7 @@ class Bulk:
             data = now[piece.key]
             if data is None:
                 continue
-            if not data.startswith(piece.head) or not problems.judge(piece, now):
+            if not data.startswith(piece.same.head) or not problems.judge(piece, now):
                 todo[piece.key] = data
         return todo
 

@@ -155,6 +155,22 @@ class Upkeep:
             entries.append(f"(s{number}, f'{text}'{value})")
         return _compiled(f"def made(t): return [{', '.join(entries)}]", names)
 
+    def by_columns(self) -> list[tuple[str, Callable[[Sequence[str], Sequence[Sequence[Any]]], list[str]]]]:
+        """Give of each index its space, and what makes the names of its entries for many records at once.
+
+        It takes the names of the records, and for each watched column a value a record.
+        """
+        names: dict[str, Any] = {f"e{place}": encode for place, encode in enumerate(self._columns.encoders)}
+        found = list[tuple[str, Any]]()
+        for space, places in self._parts():
+            at = [place - _FIRST for place in places]
+            text = "".join(f"{{e{place}(v{place})}}" for place in at)
+            each = "".join(f", v{place}" for place in dict.fromkeys(at))
+            lists = "".join(f", w[{place}]" for place in dict.fromkeys(at))
+            source = f"def made(names, w): return [f'{text}{GAP}{{name}}' for name{each} in zip(names{lists})]"
+            found.append((space, _compiled(source, dict(names))))
+        return found
+
     @staticmethod
     def _make_texts(encoders: Sequence[Encode]) -> Callable[[Watched, str], Texts]:
         """Make texts(watched, name): the texts of a record; name: of the record."""
@@ -241,6 +257,11 @@ class Upkeep:
         """Raise ValueRefused when an entry would be longer than any store's may be."""
         if self._check is not None:
             self._check([raw.get(field.column) for field in self.collection.fields])
+
+    def check_values(self, values: Sequence[Any]) -> None:
+        """Do the same for the values of all fields in order."""
+        if self._check is not None:
+            self._check(values)
 
 
 def _compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:

@@ -98,7 +98,7 @@ class Memory:
         self, checks: Sequence[Check], puts: Sequence[Put], deletes: Sequence[Key], /, *, epoch: str | None
     ) -> int | None:
         """Delete and put, if the epoch is in force and every check holds."""
-        spaces = self._spaces
+        spaces, catalog = self._spaces, CATALOG[0]
         with self.lock:
             if epoch is not None and epoch != self._epoch:
                 raise EpochChanged("the catalog changed since the write was made")
@@ -109,19 +109,25 @@ class Memory:
                 held = spaces.get(space)
                 if held is not None and held.pop(name, None) is not None and type(held) is Ordered:
                     held.names.remove(name)
+            last, into, names = "", dict[str, bytes](), None
             for space, name, value in puts:
-                held = spaces.get(space)
-                if held is None:
-                    held = spaces[space] = Ordered() if space[:2] in _ORDERED else {}
-                if type(held) is Ordered and name not in held:
-                    held.names.add(name)
-                held[name] = value
-                if space == CATALOG[0]:
+                if space is not last:  # a commit of many puts has many of one space behind each other
+                    last, held = space, spaces.get(space)
+                    into = self._made(space) if held is None else held
+                    names = into.names if type(into) is Ordered else None
+                if names is not None and name not in into:
+                    names.add(name)
+                into[name] = value
+                if space == catalog:
                     self._epoch = epoch_of(value)
         return None
 
     def close(self) -> None:
         """Let go of nothing: the data go with the last reference to them."""
+
+    def _made(self, space: str) -> dict[str, bytes]:
+        made = self._spaces[space] = Ordered() if space[:2] in _ORDERED else {}
+        return made
 
     def _names(self, span: Span, limit: int | None, *, reverse: bool = False) -> list[str]:
         held = self._spaces.get(span.space)
@@ -143,9 +149,9 @@ class Memory:
             elif type(check) is Same:
                 space, name = check.key
                 value = spaces[space].get(name) if space in spaces else None
-                if value is None or token_of(value) != check.token:
+                if value is None:
                     return place
-                if check.head and not value.startswith(check.head):
+                if not value.startswith(check.head) if check.head else token_of(value) != check.token:
                     return place
             elif not self._holds(check):
                 return place

@@ -93,7 +93,7 @@ class Page(msgspec.Struct, gc=False):
 
 
 class Same(msgspec.Struct, frozen=True, gc=False):
-    """The record is there and still has this token. head: what else it begins with, where its version counts too."""
+    """The record is there and still has this token. head: all that it begins with, where its version counts too."""
 
     key: Key
     token: str

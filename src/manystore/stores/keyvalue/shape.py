@@ -33,9 +33,8 @@ def decoded(data: bytes, model: str) -> Raw:
         raise Corrupted(f"{model}: a stored record cannot be read: {reason}") from None
 
 
-def encoded(raw: Raw) -> bytes:
-    """Write a record that was read as a dict."""
-    return _ENCODE(raw)
+encoded: Callable[[Any], bytes] = _ENCODE
+"""Write a record that was read as a dict, or the twin of one."""
 
 
 class Shape:

@@ -6,43 +6,56 @@ checked by its version, too. One that others change meanwhile has the kept shape
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
+from operator import ne
 from typing import Any, TypeAlias
 
 import msgspec
 
 from ...errors import MigrationRefused, ValueRefused
 from ...schema.encoding import NONE
-from ...schema.operation import Progress, Sweep
+from ...schema.operation import Many, Progress, Sweep
 from ...schema.schema import Collection, Index, Reference, Schema, Unique
-from .bulk import NOTHING, Bulk, Piece
+from .bulk import NOTHING, Bulk, Piece, Rows, still
 from .entries import Claim, Pointer, Raw, Upkeep
 from .layout import claims_space, entries_space, references_space
-from .protocol import LONG, SHORT, Key, head_of
+from .protocol import LONG, SHORT, Key, Page, Same, head_of
 from .shape import EXTRAS, Keeper, decoded, encoded, left_behind
+from .sheet import Twins
 
 Part: TypeAlias = Index | Unique | Reference
-Make: TypeAlias = Callable[[Key, bytes], Piece | None]
 Lift: TypeAlias = Callable[[Raw, Raw | None], Raw]
 
 
 def sweep(bulk: Bulk, operation: Sweep) -> Progress:
     """Rewrite one page of records. done: how many of them had the older shape."""
-    keeper, name, lift = bulk.keeper, operation.collection, operation.lift
+    keeper, name = bulk.keeper, operation.collection
     kept, older = keeper.upkeep(name), keeper.older(name)
     if older is not None:
         rewriting: Rewriting | None = bulk.compiled.get(name)
         if rewriting is None:
             rewriting = bulk.compiled[name] = Rewriting(keeper, kept, older)
-        piece = rewriting.piece
-        make: Make = lambda key, data: piece(key, data, lift)  # noqa: E731 - one of two ways
-    elif (gone := _leftovers(keeper, name, kept)) is not None:
-        make = Stripping(kept, gone).piece
-    else:
-        return Progress(0)
-    records, after = bulk.page(kept.space, operation.after, operation.limit)
-    number, _ = bulk.carry_out(records, make, kept.collection)
-    return Progress(number, after)
+        page, after = bulk.page(kept.space, operation.after, operation.limit)
+        return Progress(_rewrite(bulk, rewriting, rewriting.due(page), operation), after)
+    if (gone := _leftovers(keeper, name, kept)) is not None:
+        page, after = bulk.page(kept.space, operation.after, operation.limit)
+        number, _ = bulk.carry_out(_records(kept.space, page), Stripping(kept, gone).pieces, kept.collection)
+        return Progress(number, after)
+    return Progress(0)
+
+
+def _rewrite(bulk: Bulk, rewriting: Rewriting, due: dict[Key, bytes], operation: Sweep) -> int:
+    """Rewrite records, many at once as far as that goes; give how many had the older shape."""
+    make, collection, done = partial(rewriting.pieces, lift=operation.lift), rewriting.collection, 0
+    if operation.many is not None and due:
+        rows, due = rewriting.rows(due, operation.many)
+        if rows is not None:
+            done = len(rows.keys)
+            if left := bulk.write_rows(rows):
+                bulk.carry_out(left, make, collection)
+    return done + bulk.carry_out(due, make, collection)[0]
 
 
 def _leftovers(keeper: Keeper, collection: str, kept: Upkeep) -> frozenset[str] | None:
@@ -60,13 +73,16 @@ class Stripping:
         self._kept = kept
         self._gone = gone
 
-    def piece(self, key: Key, data: bytes) -> Piece | None:
-        """Give what takes it away; None when there is nothing."""
+    def pieces(self, records: Mapping[Key, bytes]) -> list[Piece]:
+        """Give what takes it away from those records that have it."""
+        return [piece for key, data in records.items() if (piece := self._piece(key, data)) is not None]
+
+    def _piece(self, key: Key, data: bytes) -> Piece | None:
         raw = decoded(data, self._kept.model)
         if self._gone.isdisjoint(raw):
             return None
         new = {member: value for member, value in raw.items() if member not in self._gone}
-        return Piece(key, data, head_of(data), [(*key, encoded(new))], [], NOTHING, NOTHING)
+        return Piece(key, data, still(key, data), [(*key, encoded(new))], [])
 
 
 class Rewriting:
@@ -87,14 +103,56 @@ class Rewriting:
         both = Upkeep(_with(kept.collection, shared, {}), keeper.catalog, keeper.schema)
         self._shared = both.columns
         self._defaults = tuple(map(both.absent.get, both.columns))
+        parts = (self._older_only, self._kept_only)
+        # Where nothing but entries of indexes changes with the shape, there is a way of many at once.
+        goes_at_once = not any(part.claims or part.pointers for part in parts) and Twins.fit(older)
+        self._twins = Twins(older, kept) if goes_at_once else None
+        self._gone_entries, self._new_entries = (part.by_columns() for part in parts)
 
-    def piece(self, key: Key, data: bytes, lift: Lift) -> Piece | None:
-        """Give what brings a record into the kept shape; None when it has it."""
-        mark = self._mark
-        if data.startswith(mark, LONG) or data.startswith(mark, SHORT):  # as all are in the last pass
-            return None
-        head = head_of(data)
-        if head.endswith(mark):
+    @property
+    def collection(self) -> Collection:
+        """Give the kept collection."""
+        return self._kept.collection
+
+    def due(self, page: Page) -> dict[Key, bytes]:
+        """Give those records of a page that have not the kept shape: none, in the last pass."""
+        mark, space = self._mark, self._kept.space
+        return {
+            (space, name): data
+            for name, data in zip(page.names, page.values, strict=True)
+            if data is not None and not (data.startswith(mark, LONG) or data.startswith(mark, SHORT))
+        }
+
+    def rows(self, records: dict[Key, bytes], many: Many) -> tuple[Rows | None, dict[Key, bytes]]:
+        """Give what brings all those into the kept shape for which that goes at once, and the others."""
+        if self._twins is None:
+            return None, records
+        sheet, rest = self._twins.read(records)
+        if not sheet.keys:
+            return None, rest
+        new = many.made(sheet.columns, len(sheet.keys))
+        if any(any(map(ne, sheet.columns[column], new[column])) for column in self._shared):
+            return None, records  # of some of them moves what both shapes have
+        kept = self._kept_only
+        if kept.is_risky:
+            for values in zip(*(new[column] for column in kept.collection.columns), strict=True):
+                self._check(kept, values)
+        names, written = [name for _, name in sheet.keys], self._twins.written(sheet, new)
+        was, will = (
+            [side[column] for column in part.columns] for side, part in ((sheet.columns, self._older_only), (new, kept))
+        )
+        come = [zip(repeat(space), made(names, will), repeat(b"")) for space, made in self._new_entries]
+        gone = [zip(repeat(space), made(names, was)) for space, made in self._gone_entries]
+        same = map(Same, sheet.keys, sheet.tokens, map(head_of, sheet.data))
+        puts = [*come, zip(repeat(kept.space), names, written)]
+        return Rows(sheet.keys, sheet.data, list(same), list(map(list, puts)), list(map(list, gone))), rest
+
+    def pieces(self, records: Mapping[Key, bytes], lift: Lift) -> list[Piece]:
+        """Give what brings records into the kept shape, one by one, but for those that have it."""
+        return [piece for key, data in records.items() if (piece := self._piece(key, data, lift)) is not None]
+
+    def _piece(self, key: Key, data: bytes, lift: Lift) -> Piece | None:
+        if head_of(data).endswith(self._mark):
             return None
         raw, name = decoded(data, self._kept.model), key[1]
         new = self._lifted(raw, lift)
@@ -102,7 +160,7 @@ class Rewriting:
         is_moving = list(map(raw.get, columns, defaults)) != list(map(new.get, columns, defaults))
         older, kept = (self._older, self._kept) if is_moving else (self._older_only, self._kept_only)
         if kept.is_risky:
-            self._check(kept, new)
+            self._check(kept, [new.get(column) for column in kept.collection.columns])
         before, after = older.texts(older.watched(raw), name), kept.texts(kept.watched(new), name)
         gone, come = older.places(before), kept.places(after)
         if is_moving:
@@ -122,12 +180,12 @@ class Rewriting:
             if is_moving:
                 there = {to: p for to, p in there.items() if (p.space, to[1] + p.tail + name) in come}
             targets = there
-        return Piece(key, data, head, puts, gone, claims, targets)
+        return Piece(key, data, still(key, data), puts, gone, claims, targets)
 
     @staticmethod
-    def _check(kept: Upkeep, new: Raw) -> None:
+    def _check(kept: Upkeep, values: Sequence[Any]) -> None:
         try:
-            kept.check(new)
+            kept.check_values(values)
         except ValueRefused as refused:
             raise MigrationRefused(f"a record cannot be rewritten: {refused}") from None
 
@@ -145,6 +203,10 @@ class Rewriting:
             lifted = {column: value for column, value in lifted.items() if column not in self._gone}
         new.update(lifted)
         return new
+
+
+def _records(space: str, page: Page) -> dict[Key, bytes]:
+    return {(space, name): data for name, data in zip(page.names, page.values, strict=True) if data is not None}
 
 
 def _signed(collection: Collection, schema: Schema) -> Iterator[tuple[Any, Part]]:

@@ -74,15 +74,17 @@ class Sweeping:
         if many is not None and any(row[-2] is not None for row in rows):
             many, columns = None, self._columns  # what stands in a complement may belong to any column
             rows = self._rows(run, operation, columns)
-        if rows:
-            found = dict(zip(columns, zip(*rows, strict=True), strict=False))
-            new = self._one_by_one(rows, operation) if many is None else self._at_once(found, len(rows), many)
-            held = [*(found[column] for column in self._keys), [row[-1] for row in rows]]
-            for batch in self._batches([*new, *held]):
-                self._write(run, batch)
-        is_last = len(rows) < operation.limit
-        last = [_turned(found[column][-1:], self._loads[column])[0] for column in self._keys] if not is_last else None
-        return Progress(len(rows), last)
+        if not rows:
+            return Progress(0)
+        found = dict(zip(columns, zip(*rows, strict=True), strict=False))
+        new = self._one_by_one(rows, operation) if many is None else self._at_once(found, len(rows), many)
+        keys = [found[column] for column in self._keys]
+        for batch in self._batches([*new, *keys, [row[-1] for row in rows]]):
+            self._write(run, batch)
+        if len(rows) < operation.limit:
+            return Progress(len(rows))
+        ends = zip(self._keys, keys, strict=True)
+        return Progress(len(rows), [_turned(values[-1:], self._loads[column])[0] for column, values in ends])
 
     def _mark(self, run: Run) -> None:
         """Where nothing but the version changes, set it.

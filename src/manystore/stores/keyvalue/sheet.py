@@ -1,0 +1,85 @@
+"""Sheets: many stored records column by column, read in the older shape of a collection and written in the kept one.
+
+Knows the record's form (docs/format.md); must not know how values are lifted. Structs of the stored names read and
+write JSON in half the time that dicts take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from ...schema.operation import Columns
+from .entries import Upkeep
+from .protocol import Key
+from .shape import EXTRAS, HEAD, encoded
+
+_MEMBERS: tuple[Any, ...] = (("r", Any), ("p", Any), ("n", Any))
+
+
+class Sheet(msgspec.Struct, frozen=True, gc=False):
+    """Records of the older shape without a complement. data: as they are stored; tokens, previous: their revisions."""
+
+    keys: list[Key]
+    data: list[bytes]
+    tokens: Sequence[str]
+    previous: Sequence[str | None]
+    columns: Columns
+
+
+class Twins:
+    """Makes sheets of stored records, and stored records of sheets."""
+
+    def __init__(self, older: Upkeep, kept: Upkeep) -> None:
+        self._version = kept.version
+        self._columns, self._kept_columns = older.collection.columns, kept.collection.columns
+        names = _names(self._columns)
+        defaults = map(older.absent.get, self._columns)
+        members = [("x", Any, None), *((name, Any, default) for name, default in zip(names, defaults, strict=True))]
+        twin = _twin(members, (EXTRAS, *self._columns))
+        self._read: Callable[[bytes], Any] = msgspec.json.Decoder(twin).decode
+        self._taken: Callable[[Any], tuple[Any, ...]] = attrgetter("r", "p", *names)
+        self._made: Callable[..., Any] = _twin([(name, Any) for name in _names(self._kept_columns)], self._kept_columns)
+
+    @staticmethod
+    def fit(older: Upkeep) -> bool:
+        """Tell whether what records lack can stand in a twin."""
+        return not any(isinstance(value, (list, dict)) for value in older.absent.values())
+
+    def read(self, records: Mapping[Key, bytes]) -> tuple[Sheet, dict[Key, bytes]]:
+        """Read the records that are of the older shape, and nothing else; give the others as they are."""
+        keys, found, twins, rest = list[Key](), list[bytes](), list[Any](), dict[Key, bytes]()
+        read, version = self._read, self._version
+        for key, data in records.items():
+            try:
+                twin = read(data)
+            except msgspec.MsgspecError:  # a member that neither shape has; or no JSON, and whoever is next refuses it
+                rest[key] = data
+                continue
+            if twin.x is not None or twin.n == version:
+                rest[key] = data
+                continue
+            keys.append(key)
+            found.append(data)
+            twins.append(twin)
+        tokens, previous, *columns = zip(*map(self._taken, twins), strict=True) if twins else ((), ())
+        return Sheet(keys, found, tokens, previous, dict(zip(self._columns, columns, strict=False))), rest
+
+    def written(self, sheet: Sheet, new: Columns) -> list[bytes]:
+        """Write the records of a sheet with the columns of the kept shape."""
+        columns = [new[column] for column in self._kept_columns]
+        return list(map(encoded, map(self._made, sheet.tokens, sheet.previous, repeat(self._version), *columns)))
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    return [f"f{place}" for place in range(len(columns))]
+
+
+def _twin(members: Sequence[Any], columns: Sequence[str]) -> Any:
+    names = [name for name, *_ in (*_MEMBERS, *members)]
+    rename = dict(zip(names, (*HEAD, *columns), strict=True))
+    return msgspec.defstruct("Twin", [*_MEMBERS, *members], rename=rename, forbid_unknown_fields=True, gc=False)
