@@ -47,8 +47,9 @@ class Twins:
 
     @staticmethod
     def fit(older: Upkeep) -> bool:
-        """Tell whether what records lack can stand in a twin."""
-        return not any(isinstance(value, (list, dict)) for value in older.absent.values())
+        """Tell whether a twin can have what the records have, and what stands for what they lack."""
+        is_plain = not any(isinstance(value, (list, dict)) for value in older.absent.values())
+        return is_plain and EXTRAS not in older.collection.columns
 
     def read(self, records: Mapping[Key, bytes]) -> tuple[Sheet, dict[Key, bytes]]:
         """Read the records that are of the older shape, and nothing else; give the others as they are."""
