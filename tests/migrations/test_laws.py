@@ -36,7 +36,7 @@ from manystore.migrations import (
 )
 from manystore.migrations.lens import Lens, all_same, taken
 from manystore.migrations.pin import Pin
-from manystore.migrations.primitive import quick, refusal
+from manystore.migrations.primitive import cast, cast_many, quick, quick_many, refusal
 from manystore.migrations.upward import upward
 from manystore.schema.schema import Schema
 
@@ -311,6 +311,63 @@ def test_the_generated_lift_is_the_pins(window: Window, data: st.DataObject) -> 
     columns = {column: f"{column}.2" for column in pin.head.columns}
     assert upward(pin, columns).one(stored, complement) == {f"{column}.2": whole[column] for column in pin.head.columns}
     assert stored == before
+
+
+@LAWS
+@given(windows(), st.data())
+def test_many_records_are_lifted_as_each_of_them(window: Window, data: st.DataObject) -> None:
+    pin = window.pins["thing"]
+    records = data.draw(st.lists(records_of(pin.base), min_size=1, max_size=4))
+    whole = [pin.lift({**pin.absent, **record}) for record in records]
+    columns = {column: f"{column}.2" for column in pin.head.columns}
+    for lift, names in ((upward(pin, None), {c: c for c in columns}), (upward(pin, columns), columns)):
+        there = {c: [{**pin.absent, **record}[c] for record in records] for c in lift.many.takes}
+        before = {column: list(values) for column, values in there.items()}
+        made = lift.many.made(there, len(records))
+        for column, name in names.items():
+            assert all_same(made[name], [record[column] for record in whole])
+        assert made.keys() == set(names.values())
+        assert there == before
+
+
+VALUES = st.one_of(TEXTS, st.text(max_size=8), st.integers(), st.booleans(), st.none(), st.floats(), st.just([1]))
+
+
+@given(st.sampled_from(list(SHAPES)), st.lists(VALUES, max_size=3))
+@example(Field("a", "a", "str"), ["x", "\0"])
+@example(Field("a", "a", "str"), ["\ud800", "x"])
+@example(Field("a", "a", "int"), [1, True])
+@example(Field("a", "a", "int"), [2**63, 1])
+@example(Field("a", "a", "int"), [-(2**63) - 1])
+@example(Field("a", "a", "str", length=2), ["x", "xyz"])
+@example(Field("a", "a", "str"), ["x", None])
+def test_what_a_look_at_many_lets_through_is_not_refused(shape: Field, values: list[Any]) -> None:
+    if quick_many(shape)(values):
+        assert [refusal(shape, value) for value in values] == [None] * len(values)
+
+
+def test_a_look_at_many_lets_through_what_is_common() -> None:
+    assert quick_many(Field("a", "a", "str", length=7))(["Jos\u00e9 Li", ""])
+    assert quick_many(Field("n", "n", "int", optional=True))([-5, None, 2**63 - 1])
+    assert quick_many(Field("n", "n", "bool"))((True, False))
+
+
+@given(st.lists(st.one_of(TEXTS, st.text(max_size=20), st.none()), max_size=3))
+@example(["1", ""])
+@example(["1_0", "2"])
+@example(["\u0663"])
+@example(["1", "9" * 19])
+@example(["7", None])
+def test_a_cast_of_many_is_that_of_each_or_none(values: list[Any]) -> None:
+    before, after = Field("a", "a", "str", optional=True), Field("a", "a", "int", optional=True)
+    (one, many) = cast(before, after), cast_many(before, after)
+    assert one is not None
+    assert many is not None
+    try:
+        made = many(values)
+    except (TypeError, ValueError):
+        return
+    assert made == [one(value) for value in values]
 
 
 @given(st.sampled_from(list(SHAPES)), st.one_of(TEXTS, st.text(max_size=8), st.integers(), st.booleans(), st.none()))
