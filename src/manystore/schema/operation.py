@@ -87,7 +87,7 @@ class Sweep(msgspec.Struct, frozen=True):
     collection: str
     lift: Callable[[Raw, Raw | None], Raw]
     after: Any = None
-    limit: int = 500
+    limit: int = 1000
     many: Many | None = None
 
 

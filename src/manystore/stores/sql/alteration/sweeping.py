@@ -18,7 +18,7 @@ from ....schema.catalog import Catalog
 from ....schema.operation import Columns, Many, Progress, Sweep
 from ....schema.schema import Collection
 from ....store.binding import Turn, binder, loader
-from ..connections import Bound
+from ..connections import Answer, Bound
 from ..dialect import Clause, Row, Statement, parameter
 from ..reader import Reader, changed
 from ..tables import EXTRAS, REVISION, VERSION, Layout
@@ -66,7 +66,6 @@ class Sweeping:
         if run.is_noting:
             run.do(self._update.text)
             return Progress(0)
-        self._compare(run)
         many, columns = operation.many, self._columns
         if many is not None:
             columns = tuple(column for column in columns if column in many.takes or column in self._keys)
@@ -114,7 +113,11 @@ class Sweeping:
         statement = self._statements.get(which)
         if statement is None:
             statement = self._statements[which] = self._select(len(bound), columns)
-        return run.ask(statement.text, statement.bind([*bound, operation.limit]))
+        epochs, (_, rows) = run.send(
+            [(self._epoch_text, ()), (statement.text, statement.bind([*bound, operation.limit]))]
+        )
+        self._compare(epochs)
+        return list(rows)
 
     def _select(self, after: int, columns: Sequence[str]) -> Statement:
         """Write the SELECT of a page. after: of how many parts the key before it is, 0 if there is none."""
@@ -164,16 +167,14 @@ class Sweeping:
             made.append(tuple(map(operation.lift(columns, complement).get, self._new)))
         return [_turned(values, bind) for values, bind in zip(zip(*made, strict=True), self._binds, strict=True)]
 
-    def _compare(self, run: Run) -> None:
-        found = run.ask(self._epoch_text)
+    def _compare(self, answer: Answer) -> None:
+        found = answer[1]
         if not found or found[0][0] != self.epoch:
             raise changed()
 
     def _write(self, run: Run, batch: Sequence[Bound]) -> None:
-        run.set(self._dialect.begin)
-        run.send(batch)
-        # After the changes: what waits for their tables to put another catalog in force comes after this step.
-        self._compare(run)
+        # The epoch comes after the changes: what waits for their tables to put another in force comes after this step.
+        self._compare(run.send([(self._dialect.begin, ()), *batch, (self._epoch_text, ())])[-1])
         run.set("COMMIT")
 
     @cached_property

@@ -83,7 +83,7 @@ def test_each_operation_says_what_it_would_do_and_does_nothing(shop):
     assert said(shop, Build(epoch, "badge")) == ("put b:rider from rider of 10 records of Badge, 500 at a time",)
     assert said(shop, Build(epoch, "other")) == ("other has no records yet",)
     assert said(shop, Sweep(epoch, "rider", lift)) == (
-        "rewrite the older records among 20 records of Rider, 500 at a time",
+        "rewrite the older records among 20 records of Rider, 1000 at a time",
     )
     assert said(shop, Contract(epoch, shop.catalog))[0].startswith("the last catalog")
     assert said(shop, Prepare(shop.catalog))[0].startswith("nothing is made beforehand")

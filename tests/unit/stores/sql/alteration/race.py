@@ -11,7 +11,7 @@ import msgspec
 from manystore.query.plan import CATALOG
 from manystore.query.planner import Query, plan
 from manystore.schema.catalog import Catalog
-from manystore.schema.operation import CreateDatabase, ReplaceCatalog
+from manystore.schema.operation import CreateDatabase, Many, ReplaceCatalog
 from manystore.schema.schema import Collection, Field, Index, Reference, Schema, Unique
 from manystore.schema.system import SYSTEM
 from manystore.store.protocol import Insert, Replace
@@ -208,3 +208,10 @@ def lifted(raw: dict[str, Any], extras: Any) -> dict[str, Any]:
     """Give a rider's columns of the kept shape."""
     label = (extras or {}).get("label") or f"{raw['name']}!"
     return {**raw, "age.2": int(raw["age"]), "label": label}
+
+
+MANY = Many(
+    ("name", "age"),
+    lambda columns, _: {"age.2": list(map(int, columns["age"])), "label": [f"{name}!" for name in columns["name"]]},
+)
+"""The same for many riders without a complement."""

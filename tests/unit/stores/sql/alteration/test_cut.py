@@ -137,9 +137,10 @@ def meets_nothing_wrong(race: Race) -> None:
     race.insert(r.TEAM, (9, "Red"))
 
 
-def test_a_sweep_cut_off_before_each_statement(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [None, r.MANY])
+def test_a_sweep_cut_off_before_each_statement(race: Race, monkeypatch: pytest.MonkeyPatch, many: Any) -> None:
     race.insert(r.BASE, *(rider(number) for number in range(1, 6)))
     prepared(race)
     race.replace(race.raised())
-    cut_each(race, Sweep(race.catalog.epoch, "rider", r.lifted), monkeypatch, lambda: None)
+    cut_each(race, Sweep(race.catalog.epoch, "rider", r.lifted, many=many), monkeypatch, lambda: None)
     assert {row[-1] for row in race.rows(r.ABOVE)} == {2}
