@@ -109,25 +109,19 @@ class Memory:
                 held = spaces.get(space)
                 if held is not None and held.pop(name, None) is not None and type(held) is Ordered:
                     held.names.remove(name)
-            last, into, names = "", dict[str, bytes](), None
             for space, name, value in puts:
-                if space is not last:  # a commit of many puts has many of one space behind each other
-                    last, held = space, spaces.get(space)
-                    into = self._made(space) if held is None else held
-                    names = into.names if type(into) is Ordered else None
-                if names is not None and name not in into:
-                    names.add(name)
-                into[name] = value
+                held = spaces.get(space)
+                if held is None:
+                    held = spaces[space] = Ordered() if space[:2] in _ORDERED else {}
+                if type(held) is Ordered and name not in held:
+                    held.names.add(name)
+                held[name] = value
                 if space == catalog:
                     self._epoch = epoch_of(value)
         return None
 
     def close(self) -> None:
         """Let go of nothing: the data go with the last reference to them."""
-
-    def _made(self, space: str) -> dict[str, bytes]:
-        made = self._spaces[space] = Ordered() if space[:2] in _ORDERED else {}
-        return made
 
     def _names(self, span: Span, limit: int | None, *, reverse: bool = False) -> list[str]:
         held = self._spaces.get(span.space)
