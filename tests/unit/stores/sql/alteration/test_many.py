@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from manystore.schema.schema import Collection, Field, Schema
 from manystore.schema.system import SYSTEM
 from manystore.store.protocol import Kind
 from manystore.stores.sql.alteration import sweeping
+from manystore.testing import provision
 
 from .race import Race
 
@@ -167,18 +168,22 @@ def test_a_page_that_is_large_goes_in_parts(places: Callable[..., Race], monkeyp
     assert [record["y"] for record in kept.read("thing")] == ["x" * (n % 7 * 100) for n in range(40)]
 
 
-@pytest.mark.slow
-def test_rows_are_found_by_their_key_alone(places: Callable[..., Race]) -> None:
-    """A page costs the same in a large table as in a small one: no other row is looked at, or locked."""
-    took = list[float]()
-    for number in (1_000, 40_000):
-        race = places(SMALL)
-        _raised(race, SMALL, LARGE, {"thing": [{"id": n, "x": "x"} for n in range(number)]})
-        many = Many(("x",), lambda columns, _: {"y": columns["x"]})
-        best = 60.0
-        for page in range(8):
-            began = time.perf_counter()
-            race.store.alter(Sweep(race.catalog.epoch, "thing", never, [page * 100], 100, many))
-            best = min(best, time.perf_counter() - began)
-        took.append(best)
-    assert took[1] < 5 * took[0] + 0.01
+@pytest.mark.server
+@pytest.mark.parametrize("kind", KEYS)
+def test_mariadb_finds_each_row_by_the_primary_key(tmp_path: Path, kind: Kind) -> None:
+    thing = Collection("thing", "Thing", (_field("key", kind), _field("x", "int")), ("key",))
+    with provision.place("mariadb:", tmp_path) as place:
+        race = Race(place.url, place.prefix).begin(Schema((thing, *SYSTEM)))
+        put = Records(race.store, race.catalog).put
+        keys = [value for value in VALUES[kind] if not isinstance(value, str) or len(value) < 200]
+        assert sum(put(thing, [{"key": key, "x": 1} for key in keys])) == len(keys)
+        rows = race.sql(f"SELECT x, `key`, _revision FROM {race.table('thing')}")
+        table = race.store._layout.table(thing)
+        text, bound = race.store._dialect.update_many(table, ["x"], {}, ["key", "_revision"])(
+            list(zip(*rows, strict=True))
+        )
+        connection = race.store._connections.opened()
+        plan = {row[2]: (row[3], row[5]) for row in connection.execute(f"EXPLAIN {text}", tuple(bound)).fetchall()}
+        connection.close()
+        assert plan["t"] in (("eq_ref", "PRIMARY"), ("ref", "PRIMARY"))
+        race.close()
