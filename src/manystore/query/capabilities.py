@@ -20,3 +20,5 @@ class Capabilities(msgspec.Struct, frozen=True):
     """All records of a collection have the same columns, which must be made before any record holds one."""
     index_trips: int = 1
     """How often a find by an index waits for the store: 1 where entries and records come together, 2 elsewhere."""
+    joined_steps: int = 1
+    """How many steps of the portable limit it takes as one, at little more cost than a single one of that size."""

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace
-from .connections import Answer, Bound
+from .connections import Answer, Bound, Rows
 from .schemas import Known
 from .step import in_key_order
 
@@ -24,7 +24,6 @@ class Hope:
 
     def __init__(self, known: Known, changes: Sequence[Change], epoch_text: str) -> None:
         self.texts: list[Bound] = []
-        self.waits = 1  # until all is answered
         self._wanted: list[tuple[Wanted, Any]] = []
         self._loads: list[tuple[int, int, Any]] = []  # of patches: place among the changes, among the texts, codec
         self._known = known
@@ -80,10 +79,7 @@ class Hope:
             return
         width = len(batch[0].values) + 1
         for text, bound in mutation.insert_many(batch):
-            number = len(bound) // width
-            if bound.__class__ is list:
-                number = len(bound)
-                self.waits += 3  # for what stands before it, for the word to begin, and for its end
+            number = bound.number if isinstance(bound, Rows) else len(bound) // width
             self._add((text, bound), "changed", number)
 
     def _look(self, changes: Sequence[Change]) -> None:

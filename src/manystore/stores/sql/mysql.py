@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pymysql
@@ -20,7 +20,7 @@ from ...errors import ManystoreError, Unavailable, URLError
 from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...store.protocol import Wait
-from .connections import Answer, Bound, Connection, Connections, readable, split_host
+from .connections import Answer, Connection, Connections, Sent, readable, split_host
 from .mysql_dialect import BROKEN, MARK, NO_SUCH_THREAD, MySQL, number_of, translate
 from .store import Busy, SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS, refuse_foreign
@@ -30,6 +30,7 @@ _PAUSE = 0.02
 _LONG = 7 * 86_400.0  # s
 _LOCK = "SELECT GET_LOCK(CONCAT(LEFT(MD5(DATABASE()), 16), %s), %s)"
 _LOCK_TIMEOUT = 2  # s
+_AT_ONCE = 1_000_000  # characters sent at once; a server may be set to take no more than some millions
 
 
 class _Cursor(pymysql.cursors.Cursor):
@@ -51,15 +52,28 @@ class ServerConnection(Connection):
         self._socket = raw._sock.fileno()  # noqa: SLF001 - PyMySQL shows it nowhere else
         self.execute = self._cursor.run
 
-    def send(self, batch: Sequence[Bound]) -> list[Answer]:
-        """Run all statements with one wait: as one text of several statements."""
-        cursor: Any = self._cursor
+    def send(self, batch: Sequence[Sent]) -> list[Answer]:
+        """Run all statements with one wait: as one text of several, or some where that might be too long."""
         escape: Any = self.raw.escape
-        cursor.execute("; ".join([text % tuple([escape(value) for value in bound]) for text, bound in batch]))
-        answers: list[Answer] = [(cursor.rowcount, cursor.fetchall())]
-        while cursor.nextset():
-            answers.append((cursor.rowcount, cursor.fetchall()))
+        answers: list[Answer] = []
+        texts, size = list[str](), 0
+        for text, bound in batch:
+            whole = text % tuple([escape(value) for value in bound])
+            if texts and size + len(whole) > _AT_ONCE:
+                answers += self._answers(texts)
+                texts, size = [], 0
+            texts.append(whole)
+            size += len(whole)
+        answers += self._answers(texts)
         return answers
+
+    def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
+        self.waits += 1
+        cursor: Any = self._cursor
+        cursor.execute("; ".join(texts))
+        yield cursor.rowcount, cursor.fetchall()
+        while cursor.nextset():
+            yield cursor.rowcount, cursor.fetchall()
 
     def is_stale(self) -> bool:
         """Tell whether the server has hung up."""

@@ -16,7 +16,7 @@ from ...schema.schema import Collection, Reference, Schema
 from ...store.change import shown_key
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace, Values
 from ...store.revision import new_revision
-from .connections import Connection
+from .connections import Connection, takes_many
 from .diagnosis import refusal, taken
 from .dialect import Dialect, Row
 from .mutation import Bound, Mutation
@@ -163,7 +163,7 @@ class Step:
 
     def _insert_all(self, batch: Sequence[Insert]) -> None:
         made = self._of(batch[0]).insert_many(batch)
-        self.trips += 2 if made[0][1].__class__ is list else 1
+        self.trips += 2 if takes_many(made[0]) else 1
         try:
             self._send(made)
         except self._dialect.errors as error:
