@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace
-from .connections import Answer, Bound, Rows
+from .connections import Answer, Rows, Sent
 from .schemas import Known
 from .step import in_key_order
 
@@ -23,7 +23,7 @@ class Hope:
     """The statements of one step. texts: to be sent in this order; fits: tells whether the answers are as hoped."""
 
     def __init__(self, known: Known, changes: Sequence[Change], epoch_text: str) -> None:
-        self.texts: list[Bound] = []
+        self.texts: list[Sent] = []
         self._wanted: list[tuple[Wanted, Any]] = []
         self._loads: list[tuple[int, int, Any]] = []  # of patches: place among the changes, among the texts, codec
         self._known = known
@@ -34,7 +34,7 @@ class Hope:
         self._look(changes)
         self._add((epoch_text, ()), "row", known.epoch)
 
-    def _add(self, bound: Bound, wanted: Wanted, value: Any = None) -> None:
+    def _add(self, bound: Sent, wanted: Wanted, value: Any = None) -> None:
         self.texts.append(bound)
         self._wanted.append((wanted, value))
 
