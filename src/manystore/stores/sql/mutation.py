@@ -114,6 +114,11 @@ class Mutation:
                 number -= size
         return made
 
+    def insert_rows(self, changes: Sequence[Insert]) -> Bound:
+        """Write one INSERT of some."""
+        text = self._rows.get(len(changes)) or self._insert_rows(len(changes))
+        return text, tuple(chain(*[(*change.values, change.revision) for change in changes]))
+
     @cached_property
     def _copy(self) -> str:
         write = self._dialect.quoted
