@@ -55,20 +55,23 @@ class Bulk:
         How far a bulk create gets is decided by its steps, on every store alike. So when all in one are refused, which
         leaves nothing written, they are carried out one by one.
         """
-        if len(steps) > 1:
-            joined = list(chain.from_iterable(steps))
-            try:
-                self._engine.write(joined, "create_all")
-            except _FINAL:
-                raise
-            except ManystoreError:
-                pass  # one of them meets it again, or it has gone
-            else:
-                yield joined
-                return
+        joined = list(chain.from_iterable(steps))
+        if len(steps) > 1 and self._is_created(joined):
+            yield joined
+            return
         for step in steps:
             self._engine.write(step, "create_all")
             yield step
+
+    def _is_created(self, joined: Sequence[Change]) -> bool:
+        """Carry out several steps as one; False when that is refused."""
+        try:
+            self._engine.write(joined, "create_all")
+        except _FINAL:
+            raise
+        except ManystoreError:
+            return False  # one of the steps meets it again, or it has gone
+        return True
 
     def update(self, where: Predicate, sets: dict[str, Any], *, scan: bool, operation: str = "update_where") -> int:
         """Set fields of every match; a record that changed meanwhile is looked at again."""

@@ -226,7 +226,7 @@ class Engine:
             self.on_call(call)
 
     def joined_steps(self, collection: Collection) -> int:
-        """Say how many steps of a bulk create are tried as one: as many as the store says, where no answer tells.
+        """Say how many steps of a bulk create are tried as one: as many as the store says, unless an answer would tell.
 
         A URL that names the size of a step means it. A record that refers to its own kind may refer to one of a later
         step: all in one would take it, and step by step it is refused.
