@@ -32,6 +32,7 @@ MOMENTS = {"before": "cut_before", "after": "cut_after", "late": "hold"}
 CASES = list(itertools.product(MOMENTS, (0, 1, 2)))
 OURS = 77  # the size that we write
 WRITES = ("create", "save", "delete")
+MANY = 400
 
 
 class Scene:
@@ -164,6 +165,46 @@ def test_what_a_broken_write_answers_is_true_and_as_documented(kind: str, write:
         found = [play(made, write, moment, others) for moment, others in CASES]
         made.sound()
     assert found == documented(kind, write), f"| {kind} | {write} | {' | '.join(found)} |"
+
+
+def told(run: Callable[[], Any]) -> tuple[int, int]:
+    """Give how many records of a create_all are stored by its own word: at least, and at most."""
+    try:
+        run()
+    except OutcomeUnknown as error:
+        return error.done or 0, MANY
+    except Unavailable as error:
+        return error.done or 0, error.done or 0
+    return MANY, MANY
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_create_all_that_breaks_tells_how_far_it_got(kind: str, tmp_path: Path) -> None:
+    """It has three steps of 166 disks at most, which some stores take as one."""
+    with scene(kind, tmp_path) as made:
+        firsts = itertools.count(1_000, 1_000)
+
+        def ready() -> tuple[int, Callable[[], Any]]:
+            first = next(firsts)
+            disks = [Disk(id=first + n, machine=1, wwn=f"K{first + n}", size=OURS) for n in range(MANY)]
+            return first, lambda: made.ours.disk.create_all(disks)
+
+        requests = 0
+        for _ in range(3):
+            earlier = made.proxy.requests
+            ready()[1]()
+            requests = made.proxy.requests - earlier
+        for at, moment in itertools.product((requests // 2, requests), ("cut_before", "cut_after")):
+            first, run = ready()
+            fault: Fault = getattr(made.proxy, moment)(at)
+            least, most = told(run)
+            assert fault.has_struck
+            stored = [disk.id for disk in made.others.disk.find(col(Disk.id) >= first, scan=True)]
+            assert stored == [first + n for n in range(len(stored))]
+            assert least <= len(stored) <= most, (at, moment)
+            assert len(stored) in (0, 166, 332, MANY)
+        made.sound()
 
 
 @pytest.mark.slow

@@ -98,3 +98,26 @@ def test_the_answers_are_those_of_a_stable_database(site: Site, lead: Callable[[
     site.deployment().up()
     with site.connect(New) as db:
         assert db.rider.find(scan=True) == there[-1]
+
+
+def stopped(db: New) -> tuple[int | None, list[int]]:
+    """Let a create_all of several steps fail in a later one; give what it tells, and what is stored then."""
+    many = [Rider(id=100 + n, first="M", last=f"{n}", email=f"m{n}@example.org") for n in range(900)]
+    many[800].email = many[3].email
+    with pytest.raises(Duplicate) as caught:
+        db.rider.create_all(many)
+    return caught.value.done, [each.id for each in db.rider.find(scan=True)]
+
+
+@pytest.mark.parametrize("lead", [until_open, until_raised])
+def test_create_all_stops_where_it_does_in_a_stable_database(site: Site, lead: Callable[[Site], None]) -> None:
+    fill(site)
+    lead(site)
+    with site.connect(New) as db:
+        there = stopped(db)
+    wanted = Site(f"memory://stopped-{id(site)}")
+    fill(wanted)
+    until_stable(wanted)
+    with wanted.connect(New) as db:
+        assert there == stopped(db)
+    assert 400 < (there[0] or 0) <= 800

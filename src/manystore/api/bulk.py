@@ -6,9 +6,10 @@ Knows mappers, changes and limits; writing.py calls it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
-from ..errors import Conflict, ManystoreError, NotFound
+from ..errors import Closed, Conflict, EpochChanged, ManystoreError, NotFound, OutcomeUnknown, Unavailable
 from ..model.slotted import REVISION
 from ..query.predicate import Predicate
 from ..store.protocol import Change, Delete
@@ -17,6 +18,8 @@ from .reading import Reading
 from .undo import Undo
 
 _TRIES = 100
+_FINAL = (Closed, EpochChanged, OutcomeUnknown, Unavailable)
+"""Errors that smaller steps would meet as well, or after which nobody knows what was written."""
 
 
 class Bulk:
@@ -31,19 +34,44 @@ class Bulk:
         """Store new records; all are checked before the first is written."""
         try:
             changes = [self._mapper.insert(record) for record in records]
+            steps = list(self._steps(changes))
         except BaseException:
             restore.undo()
             raise
-        done = 0
-        for step in self._steps(changes):
-            try:
-                self._engine.write(step, "create_all")
-            except ManystoreError as error:
-                restore.undo(done, records)
-                raise _told(error, "create_all", done, len(records)) from None
-            for change in step:
-                object.__setattr__(records[done], REVISION, change.revision)  # type: ignore[union-attr]
-                done += 1
+        done, joined = 0, self._engine.joined_steps(self._mapper.collection)
+        try:
+            for at in range(0, len(steps), joined):
+                for step in self._created(steps[at : at + joined]):
+                    for change in step:
+                        object.__setattr__(records[done], REVISION, change.revision)  # type: ignore[union-attr]
+                        done += 1
+        except ManystoreError as error:
+            restore.undo(done, records)
+            raise _told(error, "create_all", done, len(records)) from None
+
+    def _created(self, steps: Sequence[list[Change]]) -> Iterator[Sequence[Change]]:
+        """Carry out some steps, all in one if the store takes them so; give what is stored as soon as it is.
+
+        How far a bulk create gets is decided by its steps, on every store alike. So when all in one are refused, which
+        leaves nothing written, they are carried out one by one.
+        """
+        joined = list(chain.from_iterable(steps))
+        if len(steps) > 1 and self._is_created(joined):
+            yield joined
+            return
+        for step in steps:
+            self._engine.write(step, "create_all")
+            yield step
+
+    def _is_created(self, joined: Sequence[Change]) -> bool:
+        """Carry out several steps as one; False when that is refused."""
+        try:
+            self._engine.write(joined, "create_all")
+        except _FINAL:
+            raise
+        except ManystoreError:
+            return False  # one of the steps meets it again, or it has gone
+        return True
 
     def update(self, where: Predicate, sets: dict[str, Any], *, scan: bool, operation: str = "update_where") -> int:
         """Set fields of every match; a record that changed meanwhile is looked at again."""

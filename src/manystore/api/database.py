@@ -284,4 +284,5 @@ def _model_of_repository(annotation: Any) -> type[Any] | None:
 
 
 def _limits(url: StoreURL) -> Limits:
-    return Limits(url.limit("max_operations"), url.limit("max_bytes"), url.limit("max_examined"))
+    named = "max_operations" in url.options or "max_bytes" in url.options
+    return Limits(url.limit("max_operations"), url.limit("max_bytes"), url.limit("max_examined"), is_named=named)

@@ -19,7 +19,7 @@ from ..query.plan import CATALOG, Plan
 from ..query.planner import Query, plan
 from ..schema.catalog import Catalog
 from ..schema.operation import CreateDatabase
-from ..schema.schema import Schema
+from ..schema.schema import Collection, Schema
 from ..schema.system import COMMITTED, SYSTEM
 from ..store.protocol import Change, Check, Delete, Insert, Patch, Read, Replace, Store, Values, Written
 from ..store.revision import new_revision
@@ -37,11 +37,12 @@ _CHANGE_BYTES = 100  # of a change without a whole record: its key, tokens and n
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one atomic step may hold, and how many records one call may examine."""
+    """What one atomic step may hold, and how many records one call may examine. is_named: the URL says the former."""
 
     operations: int = LIMITS["max_operations"]
     bytes: int = LIMITS["max_bytes"]
     examined: int = LIMITS["max_examined"]
+    is_named: bool = False
 
 
 def utc_now() -> datetime:
@@ -223,6 +224,18 @@ class Engine:
     def _tell(self, call: Call) -> None:
         if self.on_call is not None:
             self.on_call(call)
+
+    def joined_steps(self, collection: Collection) -> int:
+        """Say how many steps of a bulk create are tried as one: as many as the store says, unless an answer would tell.
+
+        A URL that names the size of a step means it. A record that refers to its own kind may refer to one of a later
+        step: all in one would take it, and step by step it is refused.
+        """
+        kept = self.catalog.kept
+        refer = (collection,) if self.store is self._stored else (collection, *kept.collections)
+        if self.limits.is_named or any(r.target == one.name for one in refer for r in one.references):
+            return 1
+        return self.capabilities.joined_steps
 
     def check_size(self, changes: Sequence[Change], spared: Callable[[], int] | None = None) -> None:
         """Refuse a step that holds more than the portable limit; raise TooLarge.

@@ -101,14 +101,17 @@ class Ids:
             except OutOfBounds:
                 raise ValueRefused(collection, "key", "all generated keys are used up") from None
             except NotFound:
-                self._start(collection, 1)
+                if self._start(collection, 1 + number):
+                    return 1
         raise Unavailable(f"{collection}: no keys could be reserved")
 
-    def _start(self, collection: str, first: int) -> None:
+    def _start(self, collection: str, first: int) -> bool:
+        """Make the counter; False when somebody else did in the meantime."""
         try:
             self._engine.write([Insert(COUNTERS, (collection, first), new_revision())], "reserve ids")
         except Duplicate:
-            return  # somebody else started it in the meantime
+            return False
+        return True
 
     def _raise_to(self, collection: str, floor: int) -> None:
         made = plan(Query(COUNTERS, ("eq", "name")), self._engine.catalog)

@@ -20,3 +20,6 @@ class Capabilities(msgspec.Struct, frozen=True):
     """All records of a collection have the same columns, which must be made before any record holds one."""
     index_trips: int = 1
     """How often a find by an index waits for the store: 1 where entries and records come together, 2 elsewhere."""
+    joined_steps: int = 1
+    """How many steps of the portable limit it takes as one when records are created in bulk: more where that costs less
+    than one after the other. Decides how long a create takes, never what it answers."""

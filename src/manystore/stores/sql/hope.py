@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace
-from .connections import Answer, Bound
+from .connections import Answer, Rows, Sent
 from .schemas import Known
 from .step import in_key_order
 
@@ -23,8 +23,7 @@ class Hope:
     """The statements of one step. texts: to be sent in this order; fits: tells whether the answers are as hoped."""
 
     def __init__(self, known: Known, changes: Sequence[Change], epoch_text: str) -> None:
-        self.texts: list[Bound] = []
-        self.waits = 1  # until all is answered
+        self.texts: list[Sent] = []
         self._wanted: list[tuple[Wanted, Any]] = []
         self._loads: list[tuple[int, int, Any]] = []  # of patches: place among the changes, among the texts, codec
         self._known = known
@@ -35,7 +34,7 @@ class Hope:
         self._look(changes)
         self._add((epoch_text, ()), "row", known.epoch)
 
-    def _add(self, bound: Bound, wanted: Wanted, value: Any = None) -> None:
+    def _add(self, bound: Sent, wanted: Wanted, value: Any = None) -> None:
         self.texts.append(bound)
         self._wanted.append((wanted, value))
 
@@ -80,10 +79,7 @@ class Hope:
             return
         width = len(batch[0].values) + 1
         for text, bound in mutation.insert_many(batch):
-            number = len(bound) // width
-            if bound.__class__ is list:
-                number = len(bound)
-                self.waits += 3  # for what stands before it, for the word to begin, and for its end
+            number = bound.number if isinstance(bound, Rows) else len(bound) // width
             self._add((text, bound), "changed", number)
 
     def _look(self, changes: Sequence[Change]) -> None:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, exists, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Table, delete, exists, func, insert, literal_column, or_, select, update
 from sqlalchemy.sql.base import Executable
 
 from ...schema.schema import Collection, Field, Reference, Schema, Unique
 from ...store.protocol import Delete, Insert, Patch, Replace, Step, Values
+from .connections import Rows
 from .dialect import Clause, Statement, parameter
 from .tables import PREVIOUS, REVISION, VERSION, Layout, column_of
 
@@ -36,7 +37,8 @@ class Mutation:
         self.schema = schema
         # What stands there is the catalog's word, not the program's: a newer schema may have added to it.
         kept = schema.collection(collection.name) if collection.name in schema else collection
-        self.table = layout.table(collection, kept.stored)
+        self._stored = kept.stored
+        self._name = layout.table_name(kept)
         self.uniques, self.unseen = _seen_uniques(collection, kept)
         self.referrers = schema.referrers(collection.name) if collection.name in schema else ()
         self._layout = layout
@@ -50,6 +52,11 @@ class Mutation:
         ]
         self.refers = bool(self._checked)
         self._looks_at_itself = any(r.target == collection.name for r, _ in self._checked)
+
+    @cached_property
+    def table(self) -> Table:
+        """Give the table; an INSERT of many does without."""
+        return self._layout.table(self.collection, self._stored)
 
     def key_of(self, change: Insert | Replace | Patch | Delete) -> Values:
         """Give the key of the record that a change names."""
@@ -91,27 +98,32 @@ class Mutation:
         return statement.text, statement.bind([*change.values, change.revision, None, epoch])
 
     def insert_many(self, changes: Sequence[Insert]) -> list[tuple[str, Any]]:
-        """Write INSERTs of many: each with the parameters of its rows or, where one takes all, with a list of rows."""
-        if len(changes) >= self._dialect.copied_from:
+        """Write INSERTs of many: each with the parameters of its rows or, where one takes all, with Rows."""
+        number = len(changes)
+        if number >= self._dialect.copied_from:
             version = self.collection.version
-            return [(self._copy, [(*change.values, change.revision, version) for change in changes])]
-        rows = [(*change.values, change.revision) for change in changes]
+            return [(self._copy, Rows(number, ((*change.values, change.revision, version) for change in changes)))]
+        rows = ((*change.values, change.revision) for change in changes)
         sizes = self._dialect.rows_a_statement
         if sizes == (0,):
-            return [(self.insert(changes[0])[0], rows)]
+            return [(self._rows.get(1) or self._insert_rows(1), Rows(number, rows))]
         made: list[tuple[str, Any]] = []
-        at = 0
         for size in sizes:
-            while len(rows) - at >= size:
-                made.append((self._rows.get(size) or self._insert_rows(size), tuple(chain(*rows[at : at + size]))))
-                at += size
+            while number >= size:
+                made.append((self._rows.get(size) or self._insert_rows(size), tuple(chain(*islice(rows, size)))))
+                number -= size
         return made
+
+    def insert_rows(self, changes: Sequence[Insert]) -> Bound:
+        """Write one INSERT of some."""
+        text = self._rows.get(len(changes)) or self._insert_rows(len(changes))
+        return text, tuple(chain(*[(*change.values, change.revision) for change in changes]))
 
     @cached_property
     def _copy(self) -> str:
         write = self._dialect.quoted
         names = ", ".join(map(write, [*self.collection.columns, REVISION, VERSION]))
-        return f"COPY {write(self.table.name)} ({names}) FROM STDIN (FORMAT BINARY)"
+        return f"COPY {write(self._name)} ({names}) FROM STDIN (FORMAT BINARY)"
 
     def _insert_rows(self, size: int) -> str:
         write, place = self._dialect.quoted, self._dialect.placeholder
@@ -123,7 +135,7 @@ class Mutation:
             for row in range(size)
         ]
         names = ", ".join(map(write, [*columns, VERSION]))
-        made = self._rows[size] = f"INSERT INTO {write(self.table.name)} ({names}) VALUES {', '.join(rows)}"
+        made = self._rows[size] = f"INSERT INTO {write(self._name)} ({names}) VALUES {', '.join(rows)}"
         return made
 
     def _pointing(self, values: Values) -> tuple[str, ...]:
@@ -272,8 +284,12 @@ class Mutation:
         values.append(literal_column(str(self.collection.version)))
         if not guarded:
             return insert(self.table).values(dict(zip(columns, values, strict=True)))
-        where = [self._epoch, *self._found(checked)]
-        return insert(self.table).from_select(columns, select(*values).where(*where))
+        found = self._found(checked)
+        looks_at_itself = any(r.target == self.collection.name for r, _ in self._checked if r.field in checked)
+        if self._dialect.guarded_by_null and not looks_at_itself:
+            guard = select(values.pop()).where(self._layout.catalog.c.epoch == _bind("epoch"), *found)
+            return insert(self.table).values(dict(zip(columns, [*values, guard.scalar_subquery()], strict=True)))
+        return insert(self.table).from_select(columns, select(*values).where(self._epoch, *found))
 
     def _replace(self, required: Sequence[str], checked: Sequence[str], *, guarded: bool) -> Executable:
         values = {f.name: _bind(f"new.{f.name}") for f in self.collection.fields if f.name not in self.collection.key}

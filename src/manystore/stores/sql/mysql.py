@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ssl import SSLContext
 from typing import Any, ClassVar, cast
 
@@ -21,7 +21,7 @@ from ...errors import ManystoreError, Unavailable, URLError
 from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...store.protocol import Wait
-from .connections import Answer, Bound, Connection, Connections, readable, split_host
+from .connections import Answer, Connection, Connections, Sent, readable, split_host
 from .mysql_dialect import BROKEN, MARK, NO_SUCH_THREAD, MySQL, number_of, translate
 from .store import Busy, SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS, refuse_foreign
@@ -31,6 +31,7 @@ _PAUSE = 0.02
 _LONG = 7 * 86_400.0  # s
 _LOCK = "SELECT GET_LOCK(CONCAT(LEFT(MD5(DATABASE()), 16), %s), %s)"
 _LOCK_TIMEOUT = 2  # s
+_AT_ONCE = 1_000_000  # characters sent at once; a server may be set to take no more than some millions
 
 
 class Session(pymysql.connections.Connection):
@@ -46,17 +47,35 @@ class Session(pymysql.connections.Connection):
         if sslp:
             return cast("SSLContext", create(sslp))
         if Session._trusting is None:
-            Session._trusting = create(sslp)
-        return cast("SSLContext", Session._trusting)
+            Session._trusting = cast("SSLContext", create(sslp))
+        return Session._trusting
 
 
 class _Cursor(pymysql.cursors.Cursor):
     def run(self, text: str, bound: tuple[Any, ...]) -> _Cursor:
-        self.execute(text, bound)
+        self.execute(_written(text, bound, self.connection.escape))
         return self
 
     def fetchall(self) -> Any:
         return list(super().fetchall())
+
+
+def _written(text: str, bound: Iterable[Any], escape: Callable[[Any], str]) -> str:
+    """Write a statement with its values, as the driver does; but of text without quotes and the like in a third of its
+    time, which is half of what a client takes for a row of 47.
+    """
+    return text % tuple(
+        [
+            (f"'{v}'" if v.isprintable() and "'" not in v and "\\" not in v else escape(v))
+            if v.__class__ is str
+            else "NULL"
+            if v is None
+            else v
+            if v.__class__ is int
+            else escape(v)
+            for v in bound
+        ]
+    )
 
 
 class ServerConnection(Connection):
@@ -69,17 +88,28 @@ class ServerConnection(Connection):
         self._socket = raw._sock.fileno()  # noqa: SLF001 - PyMySQL shows it nowhere else
         self.execute = self._cursor.run
 
-    def send(self, batch: Sequence[Bound]) -> list[Answer]:
-        """Run all statements with one wait: as one text of several statements."""
-        cursor: Any = self._cursor
+    def send(self, batch: Sequence[Sent]) -> list[Answer]:
+        """Run all statements with one wait: as one text of several, or some where that might be too long."""
         escape: Any = self.raw.escape
-        # An int is written as the driver writes one, without its two calls.
-        texts = [text % tuple([v if v.__class__ is int else escape(v) for v in bound]) for text, bound in batch]
-        cursor.execute("; ".join(texts))
-        answers: list[Answer] = [(cursor.rowcount, cursor.fetchall())]
-        while cursor.nextset():
-            answers.append((cursor.rowcount, cursor.fetchall()))
+        answers: list[Answer] = []
+        texts, size = list[str](), 0
+        for text, bound in batch:
+            whole = _written(text, bound, escape)
+            if texts and size + len(whole) > _AT_ONCE:
+                answers += self._answers(texts)
+                texts, size = [], 0
+            texts.append(whole)
+            size += len(whole)
+        answers += self._answers(texts)
         return answers
+
+    def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
+        self.waits += 1
+        cursor: Any = self._cursor
+        cursor.execute("; ".join(texts))
+        yield cursor.rowcount, cursor.fetchall()
+        while cursor.nextset():
+            yield cursor.rowcount, cursor.fetchall()
 
     def is_stale(self) -> bool:
         """Tell whether the server has hung up."""

@@ -21,7 +21,7 @@ from ...errors import ManystoreError, Unavailable, URLError
 from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...store.protocol import Wait
-from .connections import Answer, Bound, Connection, Connections, readable, split_host
+from .connections import Answer, Connection, Connections, Sent, readable, split_host, takes_many
 from .dialect import Row
 from .postgresql_dialect import PostgreSQL, translate
 from .store import Busy, SQLStore
@@ -76,11 +76,11 @@ class ServerConnection(Connection):
         cursor.format = psycopg.pq.Format.BINARY
         return cursor
 
-    def send(self, batch: Sequence[Bound]) -> list[Answer]:
+    def send(self, batch: Sequence[Sent]) -> list[Answer]:
         """Run all statements with one wait, but for a COPY, which nothing else can be sent along with."""
         self._is_spoilt = True
         answers: list[Answer] = []
-        for is_copy, run in groupby(batch, key=_is_copy):
+        for is_copy, run in groupby(batch, key=takes_many):
             if is_copy:
                 answers += map(self._copied, run)
             else:
@@ -88,12 +88,14 @@ class ServerConnection(Connection):
         self._is_spoilt = False
         return answers
 
-    def _piped(self, batch: Iterable[Bound]) -> list[Answer]:
+    def _piped(self, batch: Iterable[Sent]) -> list[Answer]:
+        self.waits += 1
         with self.raw.pipeline():
             cursors = [self._cursor().execute(text, bound) for text, bound in batch]
         return [(cursor.rowcount, cursor.fetchall() if cursor.description else ()) for cursor in cursors]
 
-    def _copied(self, bound: Bound) -> Answer:
+    def _copied(self, bound: Sent) -> Answer:
+        self.waits += 2  # for the word to begin, and for the end
         cursor = psycopg.Cursor(self.raw)
         with cursor.copy(bound[0].encode()) as copy:
             for row in bound[1]:
@@ -122,10 +124,6 @@ class ServerConnection(Connection):
     def close(self) -> None:
         """Close it."""
         self.raw.close()
-
-
-def _is_copy(bound: Bound) -> bool:
-    return bound[1].__class__ is list
 
 
 class Server(Connections):

@@ -25,7 +25,7 @@ from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...schema.schema import Field
 from ...store.protocol import Form, Kind, Wait
-from .connections import Answer, Bound, Connection, Connections
+from .connections import Answer, Connection, Connections, Sent, takes_many
 from .dialect import AS_JSON, HALF, Clause, Dialect, Verdict, parameter
 from .inspection import Execute, Tables, inspect_sqlite
 from .sqlite_errors import NOTADB, READONLY, translate
@@ -129,6 +129,11 @@ class SQLite(Dialect):
         del number
         return found or 0.0
 
+    def placeholder(self, number: int) -> str:
+        """Write the place of a statement's parameter."""
+        del number
+        return "?"
+
     def verdict(self, error: Exception) -> Verdict:
         """Say what an error means for what goes on."""
         if isinstance(error, sqlite3.IntegrityError):
@@ -165,15 +170,15 @@ class FileConnection(Connection):
         self._cursor = raw.cursor()
         self.execute = self._cursor.execute
 
-    def send(self, batch: Sequence[Bound]) -> list[Answer]:
+    def send(self, batch: Sequence[Sent]) -> list[Answer]:
         """Run all statements."""
         execute, cursor = self.execute, self._cursor
         answers: list[Answer] = []
-        for text, bound in batch:
-            if bound.__class__ is list:
-                cursor.executemany(text, bound)
+        for statement in batch:
+            if takes_many(statement):
+                cursor.executemany(*statement)
             else:
-                execute(text, bound)
+                execute(*statement)
             answers.append((cursor.rowcount, cursor.fetchall()))
         return answers
 

@@ -16,7 +16,7 @@ from ...schema.schema import Collection, Reference, Schema
 from ...store.change import shown_key
 from ...store.protocol import Change, Check, Delete, Insert, Patch, Replace, Values
 from ...store.revision import new_revision
-from .connections import Connection
+from .connections import Connection, takes_many
 from .diagnosis import refusal, taken
 from .dialect import Dialect, Row
 from .mutation import Bound, Mutation
@@ -27,7 +27,7 @@ Pair: TypeAlias = tuple[Collection, Values]
 
 
 class Retry(Exception):
-    """Some insert of many was refused: the step is to be run again, each insert by itself, to find out which and why.
+    """Some insert of many was refused: the step is to be run again, a few at a time, to find out which and why.
 
     A savepoint around them would do as well; but the database copies each page that is changed under one.
     """
@@ -155,15 +155,35 @@ class Step:
     def _insert(self, inserts: list[Insert]) -> None:
         for _, run in groupby(inserts, key=lambda change: id(change.collection)):
             batch = list(run)
-            if len(batch) == 1 or self._one_by_one:
-                for change in batch:
-                    self._change(change, self._of(change).insert(change))
-            else:
+            if len(batch) > 1 and not self._one_by_one:
                 self._insert_all(batch)
+                continue
+            size = self._dialect.rows_a_statement[0] or 1
+            for at in range(0, len(batch), size):
+                part = batch[at : at + size]
+                if len(part) == 1 or len(part) < size or not self._is_inserted(part):
+                    for change in part:
+                        self._change(change, self._of(change).insert(change))
+
+    def _is_inserted(self, part: Sequence[Insert]) -> bool:
+        """Insert as many as one statement takes; False when some of them are refused, and so none is made."""
+        guarded = self._dialect.savepoints
+        if guarded:
+            self._execute("SAVEPOINT change", ())
+        self.trips += 1
+        try:
+            self._execute(*self._of(part[0]).insert_rows(part))
+        except self._dialect.errors as error:
+            if self._dialect.verdict(error) != "taken":
+                raise
+            if guarded:
+                self._execute("ROLLBACK TO SAVEPOINT change", ())
+            return False
+        return True
 
     def _insert_all(self, batch: Sequence[Insert]) -> None:
         made = self._of(batch[0]).insert_many(batch)
-        self.trips += 2 if made[0][1].__class__ is list else 1
+        self.trips += 2 if takes_many(made[0]) else 1
         try:
             self._send(made)
         except self._dialect.errors as error:

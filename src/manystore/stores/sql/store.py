@@ -51,7 +51,7 @@ class SQLStore(ABC):
     """One database. patience: seconds for which something is tried again that others keep from being done."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        native_filter=True, native_aggregate=True, persistent=True, shared=True, fixed_columns=True
+        native_filter=True, native_aggregate=True, persistent=True, shared=True, fixed_columns=True, joined_steps=16
     )
     forms: ClassVar[Mapping[Kind, Form]]
 

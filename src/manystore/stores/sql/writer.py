@@ -138,13 +138,16 @@ class Writer:
         """Send everything at once, and commit when all is as hoped; None when it is not."""
         hope = Hope(known, changes, self._reader.epoch_text)
         batch = [self._opening(changes), *hope.texts, *self._marks(slot)]
+        trips = 1
 
         def run(connection: Connection) -> list[Any] | None:
+            nonlocal trips
+            before = connection.waits
             answers = connection.send(batch)[1 : 1 + len(hope.texts)]
+            trips += connection.waits - before
             return hope.records(changes, answers) if hope.fits(answers) else None
 
         records = self._transaction(run, known)
-        trips = hope.waits + 1 if self._dialect.remote else 1
         return None if records is None else Written(records, trips)
 
     def _thoroughly(self, changes: Sequence[Change], known: Known, slot: Slot | None) -> Written:

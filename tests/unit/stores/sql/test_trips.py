@@ -93,6 +93,14 @@ def test_writes_of_one_record_are_two_trips_at_most(home: Home, place: provision
 def test_many_new_records_are_five_trips_at_most(home: Home, place: provision.Place) -> None:
     assert trips(place, lambda: home.owner.create_all([Owner(id=n) for n in range(100, 150)])) <= 2
     assert trips(place, lambda: home.owner.create_all([Owner(id=n) for n in range(200, 300)])) <= 5
+    assert trips(place, lambda: home.owner.create_all([Owner(id=n) for n in range(1000, 2500)])) <= 5  # three steps
+
+
+def test_what_a_server_might_refuse_as_too_long_is_sent_in_pieces(home: Home, place: provision.Place) -> None:
+    made = [Owner(id=n, name=f"{n % 10}'" * 50_000) for n in range(100, 130)]  # 3 MB, which are four steps
+    waits = trips(place, lambda: home.owner.create_all(made))
+    assert (4 <= waits <= 6) if place.url.startswith("mariadb") else waits <= 5
+    assert home.owner.find(col(Owner.id) >= 100) == made
 
 
 def test_a_transaction_is_two_trips_more_than_its_reads(home: Home, place: provision.Place) -> None:
