@@ -43,13 +43,41 @@ _ORDERED = ("r:", "i:", "b:")
 
 
 class Ordered(dict[str, bytes]):
-    """A space that is read in order: its values, and beside them its names in order."""
+    """A space that is read in order: its values, and beside them its names in order.
 
-    __slots__ = ("names",)
+    A new name gets its place when the space is next read in order, with all others that came since: most entries are
+    written far more often than walked along, and to sort many at once takes less than to look for a place for each.
+    """
+
+    __slots__ = ("_new", "_sorted")
 
     def __init__(self) -> None:
         super().__init__()
-        self.names: SortedList[str] = SortedList()
+        self._sorted: SortedList[str] = SortedList()
+        self._new: set[str] = set()
+
+    def put(self, name: str, value: bytes) -> None:
+        """Store a value."""
+        if name not in self:
+            self._new.add(name)
+        self[name] = value
+
+    def take(self, name: str) -> None:
+        """Delete a value, if it is there."""
+        if self.pop(name, None) is None:
+            return
+        if name in self._new:
+            self._new.remove(name)
+        else:
+            self._sorted.remove(name)
+
+    @property
+    def names(self) -> SortedList[str]:
+        """Give all names in order."""
+        if self._new:
+            self._sorted.update(self._new)
+            self._new.clear()
+        return self._sorted
 
 
 class Memory:
@@ -110,18 +138,20 @@ class Memory:
                 return failing
             for space, name in deletes:
                 held = spaces.get(space)
-                if held is not None and held.pop(name, None) is not None and type(held) is Ordered:
-                    held.names.remove(name)
+                if type(held) is Ordered:
+                    held.take(name)
+                elif held is not None:
+                    held.pop(name, None)
             for space, name, value in puts:
                 held = spaces.get(space)
                 if held is None:
                     held = spaces[space] = Ordered() if space[:2] in _ORDERED else {}
                 if type(held) is Ordered:
-                    if name not in held:
-                        held.names.add(name)
-                elif space == CATALOG[0]:
-                    self._epoch = epoch_of(value)
+                    held.put(name, value)
+                    continue
                 held[name] = value
+                if space == CATALOG[0]:
+                    self._epoch = epoch_of(value)
         return None
 
     def close(self) -> None:
