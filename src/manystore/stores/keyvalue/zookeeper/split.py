@@ -70,7 +70,7 @@ def _around(names: Sequence[str], coming: Sequence[str]) -> list[Cut]:
     start = 0
     for place, (first, last) in places.items():
         if 2 * (place - start) > len(names):
-            found.append(Cut(place, boundary(names[place - 1], first)))
+            found.append(Cut(place, right_above(names[place - 1], first)))
         if 0 < place < len(names):
             found.append(Cut(place, boundary(last, names[place])))
         start = place
@@ -98,6 +98,17 @@ def boundary(below: str, above: str) -> str:
     while above[:length] <= below:
         length += 1
     return above[:length]
+
+
+def right_above(below: str, above: str) -> str:
+    """Give a short bound between two names, nearer to the lower one.
+
+    What is below it stays full: of names that come downwards, few may still belong there.
+    """
+    bound = boundary(below, above)
+    at = len(bound) - 1
+    following = chr(ord(below[at]) + 1) if at < len(below) else "/"
+    return bound[:at] + following if "!" < following < "~" and following not in "./" else bound
 
 
 def split(buckets: Buckets, space: str, bucket: Bucket, node: Node, coming: Sequence[str] = ()) -> None:

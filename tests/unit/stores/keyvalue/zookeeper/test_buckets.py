@@ -15,7 +15,7 @@ from manystore.stores.keyvalue.layout import after_all
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Empty, Exists, Range, Same, Span
 from manystore.stores.keyvalue.zookeeper import commit, split
 from manystore.stores.keyvalue.zookeeper.buckets import state, state_of
-from manystore.stores.keyvalue.zookeeper.split import FULL, boundary, cuts, is_full
+from manystore.stores.keyvalue.zookeeper.split import FULL, boundary, cuts, is_full, right_above
 from manystore.testing import death, servers
 from manystore.testing.network import Proxy
 from manystore.testing.speech import Numbered
@@ -91,6 +91,26 @@ def test_a_bucket_is_cut_where_others_come():
     assert cut(names, [f"a {n}" for n in range(10)])[0] == [325, 325]
     # What stays is cut as well when it is too much.
     assert cut([f"a{n:04}" for n in range(2000)], ["b"])[0] == [400] * 5 + [0]
+
+
+def test_a_bound_right_above():
+    assert right_above("a599", "z") == "b"
+    assert right_above("a599", "a9") == "a6"
+    assert right_above("a599", "a5990") == "a5990"
+    assert right_above("a5", "a6") == "a6"
+    # A bound holds only what a name may hold.
+    assert right_above("a-", "a1") == "a1"
+    assert right_above("a.1", "ab") == "ab"
+    assert right_above("}", "\u00e9") == "\u00e9"
+
+
+def test_names_that_come_downwards_above_a_full_bucket(tree, client, root):
+    names = [f"a{n:03}" for n in range(FULL + 1)]
+    entries(tree, names, each=FULL + 1)
+    downwards = [f"{letter}{n:02}" for letter in "zyxwvutsrqponmlkjihgfedcb" for n in range(30, 0, -1)]
+    for name in downwards[:200]:
+        entries(tree, [name])
+    assert sizes(client, root) == [FULL + 1, 200]
 
 
 def test_random_cuts():
