@@ -39,7 +39,7 @@ class ModelCodec:
         self.values: Callable[[Any], tuple[Any, ...]] = _make_values(self)
         self.restore: Callable[[tuple[Any, ...]], Any] = _make_restore(self)
         self.key_parts: Callable[[Any], tuple[Any, ...]] = _make_key_parts(self)
-        self.check_key: Callable[[tuple[Any, ...]], tuple[Any, ...]] = _make_key(self, dumped=False)
+        self.check_key: Callable[[Any], tuple[Any, ...]] = _make_key(self, dumped=False)
         self.bind_key: Callable[[tuple[Any, ...]], Values] = _make_key(self, dumped=True)
 
     @classmethod
@@ -178,11 +178,16 @@ def _make_key_parts(codec: ModelCodec) -> Callable[[Any], tuple[Any, ...]]:
     return _compiled("key parts", ["def made(o):", f"    return ({parts},)"], {})
 
 
-def _make_key(codec: ModelCodec, *, dumped: bool) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """Make check_key(parts) or, dumped, bind_key(parts): refuse what a key's fields do not take; give the parts."""
+def _make_key(codec: ModelCodec, *, dumped: bool) -> Callable[[Any], tuple[Any, ...]]:
+    """Make check_key(key) or, dumped, bind_key(parts): refuse what a key's fields do not take; give the parts.
+
+    key: as callers write it, the value of one field or a tuple of as many as there are.
+    """
     names: dict[str, Any] = {"refuse": codec.refuse, "utc": UTC, "plain": msgspec.to_builtins}
     specs = codec.model.key
-    body = ["def made(parts):", f"    {', '.join(f'v{i}' for i in range(len(specs)))}, = parts"]
+    is_bare = len(specs) == 1 and not dumped
+    values = f"{', '.join(f'v{i}' for i in range(len(specs)))},"
+    body = ["def made(key):", f"    {'v0' if is_bare else values} = key"]
     for i, spec in enumerate(specs):
         names |= {f"s{i}": spec, f"c{i}": spec.type.classes, f"k{i}": spec.type.classes[0], f"r{i}": spec.type.refusal}
         test = _test_source(i, spec)
@@ -192,7 +197,7 @@ def _make_key(codec: ModelCodec, *, dumped: bool) -> Callable[[tuple[Any, ...]],
         if dumped:
             names[f"d{i}"] = dump = codec.dumps[codec.positions[spec.name]]
             body += [f"    {line}" for line in _dump_source(i, dump)]
-    body.append(f"    return ({', '.join(f'v{i}' for i in range(len(specs)))},)" if dumped else "    return parts")
+    body.append(f"    return ({values})" if dumped or is_bare else "    return key")
     return _compiled("key", body, names)
 
 

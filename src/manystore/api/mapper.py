@@ -29,6 +29,17 @@ def _of_any_length(collection: Collection) -> Iterable[str]:
     return (field.name for field in collection.fields if field.kind in ("str", "bytes") and field.choices is None)
 
 
+def _costs(collection: Collection, referrers: int) -> dict[type[Any], int]:
+    """Say what each kind of change counts against the limit of one step, at most: the same on every store."""
+    entries, references = len(collection.indexes) + len(collection.uniques), len(collection.references)
+    return {
+        Insert: 2 + entries + 2 * references,
+        Replace: 2 + 2 * entries + 3 * references,
+        Patch: 2 + 2 * entries + 3 * references,
+        Delete: 2 + entries + references + referrers,
+    }
+
+
 class Mapper:
     """What the repositories of one model share, whatever view they belong to."""
 
@@ -43,6 +54,10 @@ class Mapper:
         self.key_names = collection.key
         self.key_parts = self.codec.key_parts
         self.single_key = collection.key[0] if len(collection.key) == 1 else None
+        self.key_values: Callable[[Any], tuple[Any, ...]] = (
+            self._several_key_values if self.single_key is None else self.codec.check_key
+        )
+        """Check a key as callers write it and give its parts as Python values; raise ValueRefused."""
         self.live = Compare(model.cls, "deleted", "live", False, optional=False) if collection.live else None
         self.dead = Compare(model.cls, "deleted", "eq", True, optional=False) if collection.live else None
         self.comparables: Comparables = {
@@ -50,16 +65,7 @@ class Mapper:
             for spec in model.fields
             if spec.type.enum is not None or spec.type.kind in ("ip", "network")
         }
-        referrers = schema.referrers(collection.name) if collection.name in schema else ()
-        entries = len(collection.indexes) + len(collection.uniques)
-        references = len(collection.references)
-        # What each kind of change counts against the limit of one step, at most: the same on every store.
-        self.costs: dict[type[Any], int] = {
-            Insert: 2 + entries + 2 * references,
-            Replace: 2 + 2 * entries + 3 * references,
-            Patch: 2 + 2 * entries + 3 * references,
-            Delete: 2 + entries + references + len(referrers),
-        }
+        self.costs = _costs(collection, len(schema.referrers(collection.name)) if collection.name in schema else 0)
         self.created = model.stamped("created")
         self.updated = model.stamped("updated")
         self.deleted = tuple(spec for spec in model.fields if spec.declared.stamp == "deleted")
@@ -106,10 +112,7 @@ class Mapper:
             return getattr(record, self.single_key)
         return tuple(getattr(record, name) for name in self.key_names)
 
-    def key_values(self, key: Any) -> tuple[Any, ...]:
-        """Check a key as callers write it and give its parts as Python values; raise ValueRefused."""
-        if self.single_key is not None:
-            return self.codec.check_key((key,))
+    def _several_key_values(self, key: Any) -> tuple[Any, ...]:
         if key.__class__ is not tuple or len(key) != len(self.key_names):
             reason = f"a key of {len(self.key_names)} parts, as a tuple"
             raise ValueRefused(self.name, ", ".join(self.key_names), reason)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Deleted: TypeAlias = Literal["no", "any", "only"]
 _TRIES = 5
 _CHOICES = ("no", "any", "only")
+_LIVE = (False,)  # the operand of a filter for live records
 
 
 class Reading:
@@ -151,14 +152,13 @@ class Reading:
                 mapper.plans[plan_key] = made
             return rows
         # In the order in which where() joins them: key, scope, live.
-        if self.scope is not None:
-            parts = (*parts, self.scope_value)
+        values = parts if self.scope is None else (*parts, self.scope_value)
         if mapper.live is not None and deleted == "no":
-            parts = (*parts, False)
+            values += _LIVE
         try:
-            return self.engine.read(kept, parts, operation).rows
+            return self.engine.read(kept, values, operation).rows
         except EpochChanged:  # the plans were dropped: this goes the way round once more
-            return self._by_key(parts[: len(mapper.key_names)], operation, deleted)
+            return self._by_key(parts, operation, deleted)
 
     def many(
         self,

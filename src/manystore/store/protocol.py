@@ -136,7 +136,7 @@ class Check(msgspec.Struct, frozen=True, gc=False):
 Change: TypeAlias = Insert | Replace | Patch | Delete | Check
 
 
-class Read(msgspec.Struct, frozen=True):
+class Read(msgspec.Struct, frozen=True, gc=False):
     """What read gives. rows: objects made by the plan's codec ("records"), one int ("count"), one bool ("exists"),
     tuples of the plan's columns in the store's forms ("rows"), or (columns, totals) pairs of tuples ("groups").
 

@@ -15,7 +15,6 @@ import grpc
 from ...errors import (
     Closed,
     Corrupted,
-    EpochChanged,
     ManystoreError,
     NotADatabase,
     OutcomeUnknown,
@@ -32,7 +31,7 @@ from .etcd_cluster import Cluster, Settings
 from .etcd_messages import Message, Op, Range, Txn
 from .etcd_ranges import Ranges
 from .etcd_slot import Slot, Slots
-from .etcd_step import Moved, Names, Step
+from .etcd_step import Moved, Names, Passed, Step
 from .etcd_translate import Compacted, Full, LeaseLost
 from .layout import GAP
 from .outcome import NOT_ASKED, Broken, through
@@ -42,6 +41,7 @@ from .store import KeyValueStore
 _WRITERS = "w:"  # the space of slots; it may hold something before the catalog does
 _PORT = 2379
 _GAP = GAP.encode()
+_CHANGING = "other writers kept changing what a commit checks; nothing was written"
 
 
 class Etcd:
@@ -150,10 +150,9 @@ class Etcd:
     ) -> int | None:
         """Delete and put, if the epoch is in force and every check holds."""
         step = Step(self._names, checks, puts, deletes, epoch)
-        if step.is_reading:
-            response = self._cluster.ask("Txn", step.request(None, self._most))
-            return None if response.succeeded else step.failing(response, None)
         until = time.monotonic() + self._cluster.timeout
+        if step.is_reading:
+            return self._check(step, until)
         try:
             return self._send(step, until)
         except Broken as broken:
@@ -167,6 +166,22 @@ class Etcd:
             seconds=self._cluster.timeout,
         )
 
+    def _check(self, step: Step, until: float) -> int | None:
+        """Send a commit that only checks."""
+        while True:
+            response = self._cluster.ask("Txn", step.request(None, self._most))
+            try:
+                return None if response.succeeded else self._failing(step, response, None)
+            except Passed:
+                if time.monotonic() >= until:
+                    raise Unavailable(_CHANGING) from None
+
+    def _failing(self, step: Step, response: Message, slot: Slot | None) -> int:
+        """Give the place of the first check that fails; raise EpochChanged, Moved or Passed."""
+        if not step.tells:
+            response = self._cluster.ask("Txn", step.question(slot))
+        return step.failing(response, slot)
+
     def _send(self, step: Step, until: float) -> int | None:
         """Send a commit with a slot that is there; raises Broken when the reply is lost."""
         while True:
@@ -175,10 +190,14 @@ class Etcd:
                 return self._send_once(step, slot, until)
             except (Moved, LeaseLost):
                 self._slots.lose(slot)
+                refusal = "etcd did not answer in time; nothing was written"
+            except Passed:
+                self._slots.give(slot)
+                refusal = _CHANGING
             except Broken:
                 raise Broken(slot) from None
             if time.monotonic() >= until:
-                raise Unavailable("etcd did not answer in time; nothing was written")
+                raise Unavailable(refusal)
 
     def _send_once(self, step: Step, slot: Slot, until: float) -> int | None:
         request = step.request(slot, self._most)
@@ -198,8 +217,8 @@ class Etcd:
             self._slots.done(slot)
             return None
         try:
-            failing = step.failing(response, slot)
-        except EpochChanged:
+            failing = self._failing(step, response, slot)
+        except ManystoreError:
             self._slots.give(slot)
             raise
         self._slots.give(slot)

@@ -1,7 +1,8 @@
 """One commit as a transaction of etcd: the five checks as compares, the writes, and who failed.
 
 Knows the messages and the inner waist; must not know members or slots' leases. etcd does not say which compare failed,
-so the failure branch reads what the checks look at, and the first that does not hold is found here.
+so the failure branch reads what the checks look at, and the first that does not hold is found here. Of many checks that
+would be carried through the server's log with every commit: these are read in a request of their own, after a refusal.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from .etcd_slot import Slot
 from .layout import after_all, just_after
 from .protocol import CATALOG, Absent, Check, Empty, Exists, Key, Same, Span, epoch_of, token_of
 from .protocol import Put as Stored
+from .protocol import Range as Exactly
 
 EPOCH: Key = (CATALOG[0], "epoch")  # the catalog's epoch once more, since a catalog is too long to read each time
 _TOKEN = b'{"_revision":"'
+_FEW = 16  # checks that are read in the failure branch: a create, a save or a small transaction is told at once
 
 
 class Moved(Exception):
     """The slot is not as this writer left it: its lease ran out. Nothing was written."""
+
+
+class Passed(Exception):
+    """When the checks of a refused commit were read, each of them held again. Nothing was written."""
 
 
 class Names:
@@ -59,6 +66,8 @@ class Step:
         self._checks = checks
         self._epoch = epoch
         self.is_reading = not puts and not deletes
+        self.tells = len(checks) <= _FEW
+        """Whether the answer to a refused commit holds what the checks look at."""
         self._request = request = Txn()
         if not self.is_reading:
             self._slot_compare = request.compare.add()
@@ -68,7 +77,10 @@ class Step:
             compare.target, compare.key, compare.value = VALUE, names.epoch, epoch.encode()
         request.failure.append(names.epoch_op)
         for check in checks:
-            self._check(check)
+            low, high = self._bounds(check)
+            self._compare(check, low, high)
+            if self.tells:
+                _fill(request.failure.add().request_range, check, low, high)
         self._write(puts, deletes)
 
     def request(self, slot: Slot | None, most: int) -> Message:
@@ -83,6 +95,17 @@ class Step:
             return request
         least = max(len(request.compare), len(request.failure))
         return Txn(compare=request.compare, failure=request.failure, success=_grouped(request.success, least, most))
+
+    def question(self, slot: Slot | None) -> Message:
+        """Give the request that reads what the failure branch would, had it been sent along."""
+        request = Txn()
+        add = request.success.add
+        if slot is not None:
+            add().request_range.key = slot.key
+        request.success.append(self._names.epoch_op)
+        for check in self._checks:
+            _fill(add().request_range, check, *self._bounds(check))
+        return request
 
     def _write(self, puts: Sequence[Stored], deletes: Sequence[Key]) -> None:
         names, add = self._names, self._request.success.add
@@ -103,7 +126,7 @@ class Step:
             self._slot_write = add().request_put
 
     def failing(self, response: Message, slot: Slot | None) -> int:
-        """Give the place of the first check that fails, by the failure branch; raise EpochChanged or Moved."""
+        """Give the place of the first check that fails, by what was read; raise EpochChanged, Moved or Passed."""
         found = [answer.response_range for answer in response.responses]
         if slot is not None:
             stored = [kv.value for kv in found.pop(0).kvs]
@@ -115,53 +138,53 @@ class Step:
         for place, (check, answer) in enumerate(zip(self._checks, found, strict=True)):
             if not self._holds(check, answer):
                 return place
-        raise AssertionError("etcd refuses a commit of which every check holds")
+        if self.tells:
+            raise AssertionError("etcd refuses a commit of which every check holds")
+        raise Passed
 
-    def _check(self, check: Check) -> None:
-        """Add the compares of a check, and the read that tells whether it failed."""
-        names, compare = self._names, self._request.compare.add
-        read = self._request.failure.add().request_range
+    def _bounds(self, check: Check) -> tuple[bytes, bytes]:
+        """Give the key that a check looks at, or the bounds of its span."""
+        if isinstance(check, Empty):
+            return self._names.bounds(Span(check.space, check.prefix, after_all(check.prefix)))
+        if isinstance(check, Exactly):
+            return self._names.bounds(check.span)
+        return self._names.key(check.key), b""
+
+    def _compare(self, check: Check, low: bytes, high: bytes) -> None:
+        """Add the compares of a check."""
+        compare = self._request.compare.add
         if isinstance(check, Absent):
-            read.count_only = True
             there = compare()
-            read.key = there.key = names.key(check.key)
-            there.target = CREATE
+            there.key, there.target = low, CREATE
         elif isinstance(check, Same):
             # All values that begin with the token, and its closing quote: a value is compared without being sent.
             above, below = compare(), compare()
-            read.key = above.key = below.key = names.key(check.key)
+            above.key = below.key = low
             above.result, below.result = GREATER, LESS
             above.target = below.target = VALUE
             above.value = check.head or _TOKEN + check.token.encode()
             below.value = above.value + (b"\xff" if check.head else b"#")
         elif isinstance(check, Exists):
-            read.count_only = True
-            read.key = self._there(check.key)
+            self._there(low)
         elif isinstance(check, Empty):
-            read.count_only = True
-            read.key, read.range_end = self._nothing(Span(check.space, check.prefix, after_all(check.prefix)))
+            self._nothing(low, high)
         else:
-            read.keys_only, read.limit = True, len(check.seen) + 1
-            read.key, read.range_end = names.bounds(check.span)
-            space, low = check.span.space, check.span.low
+            names, space, start = self._names, check.span.space, check.span.low
             for name in check.seen:
-                if low < name:
-                    self._nothing(Span(space, low, name))
-                self._there((space, name))
-                low = just_after(name)
-            if low < check.span.high:
-                self._nothing(Span(space, low, check.span.high))
+                if start < name:
+                    self._nothing(*names.bounds(Span(space, start, name)))
+                self._there(names.key((space, name)))
+                start = just_after(name)
+            if start < check.span.high:
+                self._nothing(*names.bounds(Span(space, start, check.span.high)))
 
-    def _there(self, key: Key) -> bytes:
+    def _there(self, key: bytes) -> None:
         compare = self._request.compare.add()
-        compare.result, compare.target, compare.key = GREATER, CREATE, self._names.key(key)
-        return bytes(compare.key)
+        compare.result, compare.target, compare.key = GREATER, CREATE, key
 
-    def _nothing(self, span: Span) -> tuple[bytes, bytes]:
+    def _nothing(self, low: bytes, high: bytes) -> None:
         compare = self._request.compare.add()
-        compare.key, compare.range_end = low, high = self._names.bounds(span)
-        compare.target = CREATE
-        return low, high
+        compare.target, compare.key, compare.range_end = CREATE, low, high
 
     def _holds(self, check: Check, answer: Message) -> bool:
         if isinstance(check, Same):
@@ -171,6 +194,17 @@ class Step:
         if isinstance(check, Exists):
             return bool(answer.count)
         return [kv.key for kv in answer.kvs] == [self._names.key((check.span.space, name)) for name in check.seen]
+
+
+def _fill(read: Message, check: Check, low: bytes, high: bytes) -> None:
+    """Fill the read that tells whether a check failed."""
+    read.key = low
+    if high:
+        read.range_end = high
+    if isinstance(check, Exactly):
+        read.keys_only, read.limit = True, len(check.seen) + 1
+    elif not isinstance(check, Same):
+        read.count_only = True
 
 
 def _grouped(writes: Sequence[Message], least: int, most: int) -> Sequence[Message]:

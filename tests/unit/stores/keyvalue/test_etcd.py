@@ -120,9 +120,11 @@ def test_names_beyond_ascii_in_the_order_of_code_points(kv):
     ],
 )
 @pytest.mark.parametrize("writes", [True, False])
-def test_checks(kv, check, holds, writes):
+@pytest.mark.parametrize("before", [1, 50])
+def test_checks(kv, check, holds, writes, before):
     puts, deletes = ([("r:a", "new", RECORD)], [("r:a", "d")]) if writes else ([], [])
-    assert kv.commit([Exists(("r:a", "a")), check], puts, deletes, epoch=EPOCH) == (None if holds else 1)
+    checks = [*[Exists(("r:a", "a"))] * before, check, Exists(("r:a", "b"))]
+    assert kv.commit(checks, puts, deletes, epoch=EPOCH) == (None if holds else before)
     done = [RECORD, None] if holds and writes else [None, RECORD]
     assert kv.get([("r:a", "new"), ("r:a", "d")]).values == done
 
@@ -132,6 +134,28 @@ def test_the_first_check_that_fails_is_named(kv):
     assert kv.commit(checks, [("r:a", "n", RECORD)], [], epoch=EPOCH) == 1
     with pytest.raises(errors.EpochChanged):
         kv.commit(checks, [], [], epoch="f" * 16)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_what_is_read_of_many_checks_after_a_refusal_may_have_changed(kv, monkeypatch, writes):
+    """Then the commit is sent again: for a refusal there must be a check that does not hold."""
+    checks, puts = [Absent(("r:a", f"n{n}")) for n in range(50)], [("r:a", "new", RECORD)] if writes else []
+    kv.commit([], [("r:a", "n37", RECORD)], [], epoch=EPOCH)
+    assert kv.commit(checks, puts, [], epoch=EPOCH) == 37
+    with pytest.raises(errors.EpochChanged):
+        kv.commit(checks, puts, [], epoch="f" * 16)
+    ask, asked = kv._cluster.ask, []
+
+    def interrupted(verb, request, **limits):
+        asked.append(request)
+        response = ask(verb, request, **limits)
+        if len(asked) == 1:
+            kv.commit([], [], [("r:a", "n37")], epoch=EPOCH)
+        return response
+
+    monkeypatch.setattr(kv._cluster, "ask", interrupted)
+    assert kv.commit(checks, puts, [], epoch=EPOCH) is None
+    assert [len(request.compare) > 50 for request in asked] == [True, False, False, True]
 
 
 def test_what_is_deleted_and_put_is_there_and_the_last_put_counts(kv):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 
@@ -75,6 +76,23 @@ def test_checks(memory, check, holds):
 def test_what_is_deleted_and_put_is_there(memory):
     memory.commit([], [("r:a", "a", b"x")], [("r:a", "a")], epoch=None)
     assert memory.get([("r:a", "a")]).values == [b"x"]
+
+
+@pytest.mark.parametrize("reads", [0.02, 0.5])
+def test_names_are_in_order_whenever_they_are_read(reads):
+    """Between two reads any names come and go, and some do both."""
+    memory, kept, choice = Memory(), set(), random.Random(5)
+    for _ in range(2_000):
+        names = [f"{choice.randrange(300):03}" for _ in range(6)]
+        memory.commit([], [("i:a.x", n, b"") for n in names[:3]], [("i:a.x", n) for n in names[2:]], epoch=None)
+        kept = kept - set(names[2:]) | set(names[:3])
+        if choice.random() < reads:
+            assert memory.scan([Span("i:a.x", "", "z")]).names == sorted(kept)
+            assert (
+                memory.scan([Span("i:a.x", "1", "2")], limit=9, reverse=True).names
+                == [name for name in sorted(kept, reverse=True) if "1" <= name < "2"][:9]
+            )
+    assert memory.scan([Span("i:a.x", "", "z")]).names == sorted(kept)
 
 
 def test_epoch(memory):

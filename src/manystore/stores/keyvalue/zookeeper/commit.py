@@ -17,6 +17,7 @@ from ..protocol import CATALOG, Absent, Check, Empty, Exists, Key, Range, Same, 
 from .buckets import LOOK_AFTER, Bucket, Buckets, Directory, state_of
 from .expectation import Expectation, Parts, referred
 from .hold import Hold
+from .link import UNSURE
 from .multi import Failed
 from .multiread import Node
 from .nodes import ORDERED, RECORDS, REFERENCES, in_order
@@ -27,6 +28,7 @@ from .translate import BAD_VERSION, NO_NODE, NODE_EXISTS, NOT_EMPTY, translate_c
 _TRIES = 100
 _AT_ONCE = 3  # tries without a pause
 _PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+_MANY = 16  # hash directories of one space that a commit lacks
 
 
 class Stake(msgspec.Struct, frozen=True):
@@ -113,7 +115,9 @@ class Commit:
             return True
         nodes = self._buckets.look([bucket for _, bucket in homes.values()])
         looked = zip(homes.values(), nodes, strict=True)
-        return all(self._is_fit(directories[key[0]], key, bucket, node) for (key, bucket), node in looked)
+        # All that are not fit are seen to before the next look.
+        fit = [self._is_fit(directories[key[0]], key, bucket, node) for (key, bucket), node in looked]
+        return all(fit)
 
     def _entries(self) -> list[Key]:
         """List the keys of this commit that are kept in buckets, its records' places in order among them."""
@@ -133,11 +137,16 @@ class Commit:
         elif is_frozen:
             go_on(self._buckets, space, bucket, node)
         elif is_full(node[2], name):
-            split(self._buckets, space, bucket, node)
+            split(self._buckets, space, bucket, node, self._coming(bucket))
         else:
             bucket.take(node)
             return True
         return False
+
+    def _coming(self, bucket: Bucket) -> list[str]:
+        """Give what this commit adds to a bucket, in order."""
+        there = self._expected.there
+        return sorted(key[1] for key, home in self._homes.items() if home is bucket and there.get(key) is False)
 
     def _tidy(self) -> None:
         """After a commit: count what it changed, and take away a bucket that it left empty."""
@@ -321,13 +330,25 @@ class Commit:
         return None
 
     def _make_parents(self) -> None:
-        """Make the nodes above all that this commit may create."""
+        """Make the nodes above all that this commit may create; above many, all that there can be, once and for all."""
         if CATALOG in self._expected.puts:
             self._link.make(self._nodes.above())
             return
-        keys = [*self._expected.puts, *(check.key for check in self._checks if isinstance(check, Absent))]
-        hashed = [self._nodes.parents(k) for k in keys if k[0][:2] not in (*ORDERED, REFERENCES)]
-        self._link.make(list(dict.fromkeys([top for top, _ in hashed] + [below for _, below in hashed])))
+        wanted: dict[str, set[str]] = {}
+        for key in (*self._expected.puts, *(check.key for check in self._checks if isinstance(check, Absent))):
+            if key[0][:2] not in (*ORDERED, REFERENCES):
+                top, below = self._nodes.parents(key)
+                wanted.setdefault(top, set()).add(below)
+        step = self._link.step()
+        for (top, paths), names in zip(wanted.items(), self._link.read((), list(wanted)).lists, strict=True):
+            if names is None:
+                step.create(top)
+            there = {f"{top}/{name}" for name in names or ()}
+            for path in sorted((paths if len(paths) < _MANY else set(self._nodes.directories(top))) - there):
+                step.create(path)
+        failed = self._link.tidy(step)
+        if failed is not None and failed.code not in (UNSURE, NODE_EXISTS):
+            raise translate_code(failed.code)
 
 
 _EXPECTED = (NO_NODE, NODE_EXISTS, NOT_EMPTY, BAD_VERSION)

@@ -41,6 +41,11 @@ class Nodes:
             return f"{self.value((RECORDS + space[2:], target))}/{rest}"
         return f"{self.root}/{space}/{crc32(name.encode()) & 255:02x}/{name}"
 
+    @staticmethod
+    def directories(top: str) -> list[str]:
+        """Give all hash directories of a space of records or claims."""
+        return [f"{top}/{number:02x}" for number in range(256)]
+
     def parents(self, key: Key) -> tuple[str, str]:
         """Give the nodes above a record or claim: its space, its hash directory."""
         space, name = key

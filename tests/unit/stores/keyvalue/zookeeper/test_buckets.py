@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import threading
@@ -14,7 +15,7 @@ from manystore.stores.keyvalue.layout import after_all
 from manystore.stores.keyvalue.protocol import CATALOG, Absent, Empty, Exists, Range, Same, Span
 from manystore.stores.keyvalue.zookeeper import commit, split
 from manystore.stores.keyvalue.zookeeper.buckets import state, state_of
-from manystore.stores.keyvalue.zookeeper.split import FULL, boundary, is_full, pieces
+from manystore.stores.keyvalue.zookeeper.split import FULL, boundary, cuts, is_full, right_above
 from manystore.testing import death, servers
 from manystore.testing.network import Proxy
 from manystore.testing.speech import Numbered
@@ -48,16 +49,82 @@ def sizes(client, root, space=SPACE):
     return found
 
 
-def test_pieces():
+def cut(names, coming=()):
+    """Give the pieces of sorted entries with the bound of each; every entry lies between its piece's and the next."""
+    made = cuts(names, coming)
+    lows, ends = ["", *(low for _, low in made), "\ue000"], [0, *(place for place, _ in made), len(names)]
+    assert lows == sorted(set(lows))
+    for number in range(len(lows) - 1):
+        assert all(lows[number] <= name < lows[number + 1] for name in names[ends[number] : ends[number + 1]])
+    return [end - start for start, end in itertools.pairwise(ends)], lows[1:-1]
+
+
+def test_a_full_bucket_is_halved():
     names = [f"{n:05}" for n in range(FULL + 1)]
-    assert [len(piece) for piece in pieces(names)] == [301, 300]
-    assert [len(piece) for piece in pieces(names[:400])] == [400]
-    assert pieces([]) == []
+    assert cut(names) == ([301, 300], ["00301"])
+    assert cut(names, ["00100 new"])[0] == [301, 300]
+    assert cut(names[:400]) == ([400], [])
+    assert cut([]) == ([0], [])
+    assert cut([f"{n:05}" for n in range(1300)])[0] == [325] * 4
     long = [f"{n:05}" + "x" * 2500 for n in range(150)]
-    assert [name for piece in pieces(long) for name in piece] == long
-    assert max(sum(map(len, piece)) for piece in pieces(long)) <= 150_000
+    assert max(cut(long)[0]) * len(long[0]) <= 150_000
     assert is_full(150, long[0])
     assert not is_full(FULL, names[0])
+
+
+def test_a_bucket_that_many_come_to_is_cut_smaller():
+    names = [f"{n:05}" for n in range(FULL + 1)]
+    assert cut(names, [f"{n:05} new" for n in range(0, 600, 10)])[0] == [151, 151, 151, 148]
+
+
+def test_a_bucket_is_cut_where_others_come():
+    names = [f"a{n:03}" for n in range(400)] + [f"c{n:03}" for n in range(250)]
+    assert cut(names, ["d"]) == ([650, 0], ["d"])
+    assert cut(names, ["c2490", "d000"]) == ([650, 0], ["c2490"])
+    assert cut(names, [f"b{n}" for n in range(10)]) == ([400, 0, 250], ["b", "c"])
+    assert cut(names, ["b"])[0] == [325, 325]
+    # Little lies before them: they go on there.
+    assert cut(names, [f"a100 {n}" for n in range(10)])[0] == [101, 275, 274]
+    assert cut(names, [f"{end} {n}" for end in ("a399", "c249") for n in range(10)]) == ([400, 0, 250], ["a399 ", "c"])
+    # They are there already, or come before all others.
+    assert cut(names, ["c249"])[0] == [325, 325]
+    assert cut(names, [f"a {n}" for n in range(10)])[0] == [325, 325]
+    # What stays is cut as well when it is too much.
+    assert cut([f"a{n:04}" for n in range(2000)], ["b"])[0] == [400] * 5 + [0]
+
+
+def test_a_bound_right_above():
+    assert right_above("a599", "z") == "b"
+    assert right_above("a599", "a9") == "a6"
+    assert right_above("a599", "a5990") == "a5990"
+    assert right_above("a5", "a6") == "a6"
+    # A bound holds only what a name may hold.
+    assert right_above("a-", "a1") == "a1"
+    assert right_above("a.1", "ab") == "ab"
+    assert right_above("}", "\u00e9") == "\u00e9"
+
+
+def test_names_that_come_downwards_above_a_full_bucket(tree, client, root):
+    names = [f"a{n:03}" for n in range(FULL + 1)]
+    entries(tree, names, each=FULL + 1)
+    downwards = [f"{letter}{n:02}" for letter in "zyxwvutsrqponmlkjihgfedcb" for n in range(30, 0, -1)]
+    for name in downwards[:200]:
+        entries(tree, [name])
+    assert sizes(client, root) == [FULL + 1, 200]
+
+
+def test_random_cuts():
+    choice = random.Random(3)
+    for _ in range(300):
+        every = [f"{n:04}" for n in range(choice.randrange(1, 3000))]
+        names = sorted(choice.sample(every, choice.randrange(len(every))))
+        start = choice.randrange(len(every))
+        coming = sorted(
+            set(choice.sample(every, min(len(every), 40))) | set(every[start : start + choice.randrange(300)])
+        )
+        sizes, _ = cut(names, coming[:: choice.randrange(1, 30)])
+        assert sum(sizes) == len(names)
+        assert max(sizes[1:], default=0) <= 400
 
 
 def test_boundary():
