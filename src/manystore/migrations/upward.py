@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from ..generated import function
 from .lens import Record, unchanged
 from .pin import Pin
 
@@ -58,9 +59,7 @@ class _Free:
             *self.lines(),
         ]
         names: dict[str, Any] = {**self.names, "whole": self.whole}
-        exec(compile("\n".join(lines), "<manystore upward>", "exec"), names)
-        made: Lift = names["made"]
-        return made
+        return function("upward", "\n".join(lines), names)
 
     def lines(self) -> list[str]:
         """Write all but the first lines."""

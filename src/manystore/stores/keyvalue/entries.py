@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from typing import Any, TypeAlias
 
+from ...generated import function
 from ...schema.catalog import Catalog, IndexState
 from ...schema.encoding import NONE, Encode, check_entries, descending, encoder
 from ...schema.schema import Collection, Reference, Schema, Unique
@@ -153,14 +154,14 @@ class Upkeep:
             names[f"s{number}"] = space
             text = "".join(f"{{t[{place}]}}" for place in (*places, 1, 0))
             entries.append(f"(s{number}, f'{text}'{value})")
-        return _compiled(f"def made(t): return [{', '.join(entries)}]", names)
+        return function("entries", f"def made(t): return [{', '.join(entries)}]", names)
 
     @staticmethod
     def _make_texts(encoders: Sequence[Encode]) -> Callable[[Watched, str], Texts]:
         """Make texts(watched, name): the texts of a record; name: of the record."""
         names: dict[str, Any] = {f"e{place}": encode for place, encode in enumerate(encoders)}
         texts = ["name", repr(GAP), *(f"e{place}(w[{place}])" for place in range(len(encoders)))]
-        return _compiled(f"def made(w, name): return [{', '.join(texts)}]", names)
+        return function("entries", f"def made(w, name): return [{', '.join(texts)}]", names)
 
     def _make_moves(
         self, parts: Sequence[tuple[str, Sequence[int]]]
@@ -181,7 +182,7 @@ class Upkeep:
             body.append(f" if {' or '.join(f'was[{p}] != will[{p}]' for p in at)}:")
             body.append(f"  old, new = f'{old}', f'{new}'")
             body.append(f"  if old != new: gone.append((s{number}, old)); come.append((s{number}, new, b''))")
-        return _compiled("\n".join([*body, " return gone, come"]), names)
+        return function("entries", "\n".join([*body, " return gone, come"]), names)
 
     def _claims(self) -> list[Claim]:
         made: list[Claim] = []
@@ -241,10 +242,3 @@ class Upkeep:
         """Raise ValueRefused when an entry would be longer than any store's may be."""
         if self._check is not None:
             self._check([raw.get(field.column) for field in self.collection.fields])
-
-
-def _compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
-    """Compile a generated function, in half the time of a loop; its source holds places only, never a name."""
-    exec(compile(source, "<manystore entries>", "exec"), names)
-    made: Callable[..., Any] = names["made"]
-    return made
