@@ -160,12 +160,12 @@ class _Search:
 
     def run(self) -> bool:
         """Search, deepest first."""
-        left = tuple(range(len(self._acts)))
-        stack, looked_at = [(left, State())], set[Any]()
+        acts = self._acts
+        left = tuple(range(len(acts)))
+        sure = sum(act.is_sure for act in acts)
+        stack, looked_at = [(left, State(), sure)], set[Any]()
         while stack:
-            left, state = stack.pop()
-            left, state = self._read_on(left, state)
-            sure = sum(self._acts[at].is_sure for at in left)
+            left, state, sure = self._read_on(*stack.pop())
             if not sure:
                 return True
             if (left, state) in looked_at:
@@ -176,29 +176,39 @@ class _Search:
             if sure < self._furthest[0]:
                 self._furthest = (sure, frozenset(left), state)
             # What is sure is looked at first: what is not will hardly ever be needed.
-            for at in sorted(self._next(left), key=lambda at: self._acts[at].is_sure):
-                after = self._oracle.after(self._acts[at], state, self._known)
+            for place in sorted(range(self._next(left)), key=lambda place: acts[left[place]].is_sure):
+                act = acts[left[place]]
+                after = self._oracle.after(act, state, self._known)
                 if after is not None:
-                    stack.append((tuple(each for each in left if each != at), after))
+                    stack.append((left[:place] + left[place + 1 :], after, sure - act.is_sure))
         return False
 
-    def _next(self, left: Sequence[int]) -> list[int]:
-        """Give the acts that may be the next: none that began after another had ended."""
-        first = min(self._acts[at].end for at in left)
-        return [at for at in left if self._acts[at].begin <= first]
+    def _next(self, left: Sequence[int]) -> int:
+        """Say how many of the acts that are left may be the next: none that began after another had ended.
 
-    def _read_on(self, left: tuple[int, ...], state: State) -> tuple[tuple[int, ...], State]:
-        """Take away what only reads and reads right: that it comes now costs nothing."""
+        They are in the order of their beginnings, so it is the first of them.
+        """
+        first = FOR_EVER
+        for place, at in enumerate(left):
+            act = self._acts[at]
+            if act.begin > first:
+                return place
+            first = min(first, act.end)
+        return len(left)
+
+    def _read_on(self, left: tuple[int, ...], state: State, sure: int) -> tuple[tuple[int, ...], State, int]:
+        """Take away what only reads and reads right: that it comes now costs nothing. sure: how many left are."""
         while True:
-            for at in self._next(left) if left else ():
-                if self._acts[at].what not in _READS:
+            for place in range(self._next(left)):
+                act = self._acts[left[place]]
+                if act.what not in _READS:
                     continue
-                after = self._oracle.after(self._acts[at], state, self._known)
-                if after is not None and (after == state or self._acts[at].what == "read"):
-                    left, state = tuple(each for each in left if each != at), after
+                after = self._oracle.after(act, state, self._known)
+                if after is not None and (act.what == "read" or after == state):
+                    left, state, sure = left[:place] + left[place + 1 :], after, sure - act.is_sure
                     break
             else:
-                return left, state
+                return left, state, sure
 
     def told(self) -> str:
         """Say how far it came, and what then cannot have been."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from manystore.migrations.passage import Passage
+from manystore.migrations.route import passage_of
 from manystore.migrations.transit import Transit
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
@@ -29,6 +30,7 @@ class Deployer:
 
     def lead(self, store: Any, wait: Callable[[float], None]) -> None:
         """Go on to the end."""
+        transit: Transit | None = None
         while True:
             catalog: Catalog = store.read(CATALOG, (), epoch="").rows[0]
             is_over = catalog.phase == "stable" and catalog.migration == self._kind.last
@@ -39,7 +41,8 @@ class Deployer:
             if is_over:
                 return
             self._between(catalog.phase)
-            self._step(self._transit(store, catalog, wait), catalog)
+            transit = transit or self._transit(store, catalog, wait)
+            self._step(transit, catalog)
 
     def _step(self, transit: Transit, catalog: Catalog) -> None:
         if catalog.phase == "open":
@@ -60,6 +63,5 @@ class Deployer:
 
     def passage(self, store: Any, catalog: Catalog) -> Passage:
         """Give the way through the window, for a store."""
-        history, secret = self._kind.history, bytes.fromhex(catalog.secret)
-        window = history.window(self._kind.first, self._kind.last, secret)
-        return Passage(window, catalog.base, store.capabilities.fixed_columns)
+        kind, fixed = self._kind, store.capabilities.fixed_columns
+        return passage_of(kind.history, catalog, kind.first, kind.last, fixed=fixed)

@@ -17,7 +17,13 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+import msgspec
+
 from manystore import Database, ManystoreError, MigrationRefused
+from manystore.schema.catalog import Catalog
+from manystore.schema.operation import CreateDatabase
+from manystore.schema.schema import Schema
+from manystore.schema.system import SYSTEM
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.testing import consistency
@@ -29,6 +35,7 @@ from manystore.testing.window_program import ENDS, KEYS, Notes, Program, Refusal
 from manystore.testing.window_verdict import Moments, counted, verdict
 
 _PROGRAM_DIES, _DEPLOYER_DIES, _SLEEPS = 0.01, 0.02, 0.01
+_SECRET = "5e" * 16
 _ACTS = 14  # of each program
 _LONGEST = {"stable": 6, "open": 24, "raised": 9, "swept": 6}  # acts of all programs that a phase may wait for
 
@@ -56,7 +63,7 @@ class History:
         """Let it happen; give what should not have been."""
         random = self._random
         with self._paced():
-            keeper = self._connect(BASE)  # a store in memory lives as long as somebody has it open
+            keeper = self._made()  # a store in memory lives as long as somebody has it open
             try:
                 first = Program(self.kind, BASE, random, self._clock, self.notes)
                 for key in random.sample(KEYS, random.randint(1, 4)):
@@ -74,6 +81,16 @@ class History:
         for name, number in counted(self.notes):
             self.seen[name] += number
         return verdict(self.kind, self.notes, self.moments)
+
+    def _made(self) -> Any:
+        """Make the database and connect; all histories have one secret, so that ways through windows are made once."""
+        first = Catalog.first(Schema.of([self.kind.sides[BASE].model], SYSTEM))
+        store = open_store(parse_url(self._url, self._prefix), wait=self._pace.wait)
+        try:
+            store.alter(CreateDatabase(msgspec.structs.replace(first, secret=_SECRET)))
+            return self._connect(BASE)
+        finally:
+            store.close()
 
     @property
     def _phase(self) -> int:
