@@ -2,8 +2,9 @@
 
 It knows nothing of what is stored. Of a record it keeps, for each group of fields that belong together, the present old
 values and the last pair (old values, new values) that a program of the head wrote; from the raise on, the new values
-alone. Revisions say which state was read; time says what came before what. Wing and Gong's search, as in
-linearizability.py, for one record at a time. An act whose outcome nobody was told may have taken effect later or never.
+alone. A window that is dropped takes the pairs along, and shuts out programs of the head until one is opened again.
+Revisions say which state was read; time says what came before what. Wing and Gong's search, as in linearizability.py,
+for one record at a time. An act whose outcome nobody was told may have taken effect later or never.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from manystore.testing.window_kind import BASE, Group, Values
+from manystore.testing.window_kind import BASE, HEAD, Group, Values
 
 Old: TypeAlias = tuple[Values, tuple[Values, Values] | None]
 """Of a group while programs of the base run: the old values, and the last pair."""
@@ -21,12 +22,14 @@ FOR_EVER = float("inf")
 class State(NamedTuple):
     """What one record is. revision: None when it is whatever an act made whose outcome nobody was told.
 
-    groups: an Old of each, or once raised the new values of each; () when there is no record.
+    groups: an Old of each, or once raised the new values of each; () when there is no record. is_shut: the window was
+    dropped, and none was opened since.
     """
 
     revision: int | None = 0
     groups: tuple[Any, ...] = ()
     is_raised: bool = False
+    is_shut: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -93,25 +96,30 @@ class Oracle:
                 except ValueError:
                     return None
                 groups.append((old, (old, new)))
-        return State(act.revision, tuple(groups), state.is_raised)
+        return state._replace(revision=act.revision, groups=tuple(groups))
 
     def raised(self, state: State) -> State:
         """Give a record as it is from the raise on."""
         groups = tuple(
-            self._seen("head", group, part, is_raised=False)
+            self._seen(HEAD, group, part, is_raised=False)
             for group, part in zip(self._groups, state.groups, strict=False)
         )
         return State(state.revision, groups, is_raised=True)
+
+    @staticmethod
+    def dropped(state: State) -> State:
+        """Give a record as it is once the window is dropped."""
+        return state._replace(groups=tuple((old, None) for old, _ in state.groups), is_shut=True)
 
     # -- what an act does to a state --
 
     def after(self, act: Act, state: State, known: frozenset[int]) -> State | None:
         """Give the state after an act, None when the act cannot have been answered so."""
         what = act.what
-        if what == "raise":
-            return None if state.is_raised else self.raised(state)
-        if state.is_raised and act.side == BASE:
-            return None  # it was to be told ProgramTooOld
+        if what in _PHASES:
+            return self._led(what, state)
+        if (state.is_raised and act.side == BASE) or (state.is_shut and act.side == HEAD):
+            return None  # it was to be told ProgramTooOld, or SchemaMismatch
         if what in ("create", "absent"):
             if state.is_there:
                 return None
@@ -127,8 +135,15 @@ class Oracle:
         if what == "present":
             return state
         if what == "delete":
-            return State(0, (), state.is_raised)
+            return state._replace(revision=0, groups=())
         return self._of_there(act, state, known)
+
+    def _led(self, what: str, state: State) -> State | None:
+        if what == "open":
+            return state._replace(is_shut=False) if state.is_shut else None
+        if state.is_raised or state.is_shut:
+            return None
+        return self.raised(state) if what == "raise" else self.dropped(state)
 
     def _of_there(self, act: Act, state: State, known: frozenset[int]) -> State | None:
         if act.what == "update":
@@ -216,11 +231,12 @@ class _Search:
         acts = self._acts
         sure = [acts[at] for at in sorted(left) if acts[at].is_sure]
         base = self._oracle.view(BASE, state) if state.is_there and not state.is_raised else {}
-        head = self._oracle.view("head", state) if state.is_there else {}
+        head = self._oracle.view(HEAD, state) if state.is_there else {}
         lines = [f"after {len(acts) - len(left)} of {len(acts)} acts; {state}", f"base {base}, head {head}"]
         return "\n".join([*lines, *(f"  {act}" for act in sure[:4])])
 
 
 _MOST = 5_000  # places looked at: an order that explains all is found long before, if there is one
+_PHASES = ("open", "drop", "raise")  # of them the first but once the window was dropped
 _MAKING = ("create", "save", "update")
 _READS = ("read", "absent", "unlike", "moved", "present")

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from manystore import Database, ManystoreError, MigrationRefused
+from manystore import Database, ManystoreError, MigrationRefused, SchemaMismatch
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
 from manystore.schema.schema import Schema
@@ -30,14 +30,22 @@ from manystore.testing import consistency
 from manystore.testing.pacing import Pace
 from manystore.testing.scheduler import Killed, Scheduler
 from manystore.testing.window_deployer import Deployer
-from manystore.testing.window_kind import BASE, HEAD, Kind
+from manystore.testing.window_kind import BASE, HEAD, Kind, Side
 from manystore.testing.window_program import ENDS, KEYS, Notes, Program, Refusal
 from manystore.testing.window_verdict import Moments, counted, verdict
 
 _PROGRAM_DIES, _DEPLOYER_DIES, _SLEEPS = 0.01, 0.02, 0.01
 _SECRET = "5e" * 16
 _ACTS = 14  # of each program
-_LONGEST = {"stable": 6, "open": 24, "raised": 9, "swept": 6}  # acts of all programs that a phase may wait for
+_TURNS = (0, 0, 0, 1, 1, 2)  # how often the window is dropped and opened again
+_STAYS = 0.5  # how often a window that cannot be built stays open, for whoever mends the records
+_LONGEST = {
+    "stable": 6,
+    "open": 24,
+    "dropped": 6,
+    "raised": 9,
+    "swept": 6,
+}  # acts of all programs that a phase may wait for
 
 
 class History:
@@ -57,7 +65,8 @@ class History:
         self._is_deployed = False
         self._numbers = itertools.count()
         self._clock: Callable[[], float] = lambda: float(next(self._numbers))
-        self._deployer = Deployer(kind, self.moments, self._clock, self._let_others_work)
+        turns = self._random.choice(_TURNS)
+        self._deployer = Deployer(kind, self.moments, self._clock, self._let_others_work, turns, self._is_turn_due)
 
     def run(self) -> list[str]:
         """Let it happen; give what should not have been."""
@@ -72,7 +81,7 @@ class History:
                     self._begin(f"{side} {number}", side)
                 self._scheduler.begin("deployer", self._deploy, _DEPLOYER_DIES)
                 self._scheduler.run()
-                if not self.is_refused or self._phase:  # else the window was never opened
+                if self._deployer.phase != "stable":  # else the window was never opened, or was dropped
                     self._last_look(HEAD)
                 if self.is_refused:
                     self._last_look(BASE)
@@ -121,7 +130,8 @@ class History:
                 except ManystoreError as error:
                     if type(error).__name__ not in ENDS:
                         raise
-                    left = 0
+                    if type(error) is not SchemaMismatch:  # else the window was dropped, and may be opened again
+                        left = 0
                 finally:
                     self._pace.bury()
                     if db is not None:
@@ -172,8 +182,12 @@ class History:
             except MigrationRefused as reason:
                 if not self.kind.may_refuse:
                     self.notes.faults.append(f"the deployer was refused: {reason}")
-                self.is_refused = self._is_deployed = True
                 self.seen["refused"] += 1
+                self.is_refused = True
+                if self._random.random() < _STAYS:
+                    self._is_deployed = True
+                else:
+                    self._deployer.retreat()
             except BaseException:
                 self._is_deployed = True  # so that nobody waits for it
                 raise
@@ -181,6 +195,10 @@ class History:
                 self._pace.bury()
                 if store is not None:
                     store.close()
+
+    def _is_turn_due(self) -> bool:
+        self.seen["turned"] += 1
+        return self._scheduler.random.random() < 0.5
 
     def _let_others_work(self, phase: str) -> None:
         enough = self.notes.done + self._scheduler.random.randint(0, _LONGEST[phase])
@@ -198,13 +216,12 @@ class History:
             program.look(db.thing, 0)
             for key in KEYS:
                 program.get(db.thing, key)
-            if not self.is_refused:
+            if not self.is_refused or self._deployer.phase == "stable":
                 self.notes.faults += consistency.faults(db)
-                self._try_uniques(db, there)
+                self._try_uniques(db, self.kind.sides[side], there)
 
-    def _try_uniques(self, db: Any, there: dict[int, Any]) -> None:
+    def _try_uniques(self, db: Any, side: Side, there: dict[int, Any]) -> None:
         """See that nobody holds a value any more that no record has."""
-        side = self.kind.sides[HEAD]
         for name in side.uniques:
             held = {getattr(record, name) for record in there.values()}
             for number, value in enumerate(dict.fromkeys(side.pools[name])):

@@ -6,6 +6,7 @@ Knows notes, kinds of window and when the phases began; must not know stores.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from manystore.testing.lens_oracle import FOR_EVER, Act, Oracle, explain
 from manystore.testing.window_kind import BASE, HEAD, Kind
@@ -39,17 +40,44 @@ class Moments:
         return self._last.get(phase, FOR_EVER)
 
 
+def nth(phase: str, number: int) -> str:
+    """Name a phase that is gone through more than once; number: how often the window was dropped before."""
+    return f"{phase} {number}" if number else phase
+
+
+def rounds(moments: Moments) -> Iterator[tuple[str, str]]:
+    """Give the names of each opening of the window and of the dropping that followed, if one did."""
+    for number in count():
+        if moments.first(nth("open", number)) == FOR_EVER:
+            return
+        yield nth("open", number), nth("dropped", number)
+
+
+def _led(moments: Moments) -> list[Act]:
+    """Give what happened to all records at once."""
+    found = [("drop", dropped) for _, dropped in rounds(moments)]
+    found += [("open", opened) for opened, _ in list(rounds(moments))[1:]]
+    spans = [(what, moments.first(phase), moments.last(phase)) for what, phase in [*found, ("raise", "raised")]]
+    return [Act(what, "", first, last, is_sure=last < FOR_EVER) for what, first, last in spans if first < FOR_EVER]
+
+
+def _is_shut(moments: Moments, begin: float, end: float) -> bool:
+    """Tell whether programs of the head may have been shut out some time in a span."""
+    shut = -FOR_EVER
+    for opened, dropped in rounds(moments):
+        if end > shut and begin < moments.last(opened):
+            return True
+        shut = moments.first(dropped)
+    return end > shut
+
+
 def verdict(kind: Kind, notes: Notes, moments: Moments) -> list[str]:
     """Give a sentence for each thing that should not have been; [] for a good history."""
     judged = ((_judged(kind, notes, moments, refusal), refusal) for refusal in notes.refusals)
     found = [*notes.faults, *(f"{reason}: {refusal}" for reason, refusal in judged if reason)]
-    oracle = Oracle(kind.groups)
+    oracle, led = Oracle(kind.groups), _led(moments)
     for key, acts in notes.acts.items():
-        raised = []
-        if moments.first("raised") < FOR_EVER:
-            last = moments.last("raised")
-            raised = [Act("raise", "", moments.first("raised"), last, is_sure=last < FOR_EVER)]
-        if reason := explain(oracle, [*acts, *raised]):
+        if reason := explain(oracle, [*acts, *led]):
             found.append(f"record {key}: {reason}")
     return found
 
@@ -63,7 +91,7 @@ def _judged(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) -> str
         is_right = refusal.side == BASE and refusal.end > moments.first("raised")
         return None if is_right else "refused too early"
     if error == "SchemaMismatch":
-        is_right = refusal.side == HEAD and refusal.doing == "connect" and refusal.begin < moments.last("open")
+        is_right = refusal.side == HEAD and _is_shut(moments, refusal.begin, refusal.end)
         return None if is_right else "refused though it fits"
     if error == "IndexNotReady":
         is_right = refusal.side == HEAD and refusal.begin < moments.last("swept")
@@ -95,7 +123,8 @@ def _is_duplicate(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) 
     (name,), group = refusal.fields, kind.group_of[refusal.side, refusal.fields[0]]
     if name not in dict(refusal.values):
         return False
-    if kind.may_refuse and refusal.end < moments.first("open"):
+    spans = [(moments.first(opened), moments.last(dropped)) for opened, dropped in rounds(moments)]
+    if kind.may_refuse and not any(refusal.end >= first and refusal.begin <= last for first, last in spans):
         return False
     names = {side: kind.groups[group].names(side)[0] for side in (BASE, HEAD)}
     wanted = dict(refusal.values)[name]
