@@ -39,13 +39,8 @@ _SECRET = "5e" * 16
 _ACTS = 14  # of each program
 _TURNS = (0, 0, 0, 1, 1, 2)  # how often the window is dropped and opened again
 _STAYS = 0.5  # how often a window that cannot be built stays open, for whoever mends the records
-_LONGEST = {
-    "stable": 6,
-    "open": 24,
-    "dropped": 6,
-    "raised": 9,
-    "swept": 6,
-}  # acts of all programs that a phase may wait for
+_LONGEST = {"stable": 6, "open": 24, "dropped": 6, "raised": 9, "swept": 6}
+"""How many acts of all programs a phase may wait for."""
 
 
 class History:
@@ -66,7 +61,14 @@ class History:
         self._numbers = itertools.count()
         self._clock: Callable[[], float] = lambda: float(next(self._numbers))
         turns = self._random.choice(_TURNS)
-        self._deployer = Deployer(kind, self.moments, self._clock, self._let_others_work, turns, self._is_turn_due)
+        self._deployer = Deployer(
+            kind,
+            self.moments,
+            self._clock,
+            self._let_others_work,
+            turns=self._random.choice(_TURNS),
+            is_due=self._is_turn_due,
+        )
 
     def run(self) -> list[str]:
         """Let it happen; give what should not have been."""
