@@ -60,7 +60,6 @@ class History:
         self._is_deployed = False
         self._numbers = itertools.count()
         self._clock: Callable[[], float] = lambda: float(next(self._numbers))
-        turns = self._random.choice(_TURNS)
         self._deployer = Deployer(
             kind,
             self.moments,

@@ -42,7 +42,8 @@ class Group(NamedTuple):
 class Side(NamedTuple):
     """One version of the program. pools: what its fields are given, the key left out; found: fields with an index.
 
-    uniques: each a field that is held once, once the window is open as far as the head's are concerned.
+    uniques: each a field that is held once, once the window is open as far as the head's are concerned; refers: a field
+    that leads to another record, from then on as well.
     """
 
     model: type[Any]
@@ -50,10 +51,11 @@ class Side(NamedTuple):
     pools: Pools
     found: tuple[str, ...]
     uniques: tuple[str, ...]
+    refers: str = ""
 
 
 class Kind(NamedTuple):
-    """One kind of window. may_refuse: its build may stop, for values that are there twice."""
+    """One kind of window. may_refuse: its build may stop, for values that are there twice or lead to nothing."""
 
     name: str
     sides: Mapping[str, Side]
@@ -101,6 +103,7 @@ def kind(
     *,
     found: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
     uniques: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+    refers: tuple[str, str] = ("", ""),
     may_refuse: bool = False,
 ) -> Kind:
     """Put a kind together. operations: of each migration between the two models, in order."""
@@ -116,7 +119,7 @@ def kind(
     if differences := history.schema().differences(head):
         raise ValueError(f"{name}: the history does not end in the head: {'; '.join(differences)}")
     sides = {
-        side: Side(model, database_of(model, history if side == HEAD else None), pool, fields, unique)
-        for side, model, pool, fields, unique in zip(SIDES, models, pools, found, uniques, strict=True)
+        side: Side(model, database_of(model, history if side == HEAD else None), *more)
+        for side, model, *more in zip(SIDES, models, pools, found, uniques, refers, strict=True)
     }
     return Kind(name, sides, groups, history, may_refuse)

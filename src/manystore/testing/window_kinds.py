@@ -22,7 +22,7 @@ from manystore.migrations import (
     RenameField,
     SplitField,
 )
-from manystore.testing.window_field_kinds import add, drop, make_unique, nullability, widen
+from manystore.testing.window_field_kinds import add, drop, make_unique, nullability, refer, widen
 from manystore.testing.window_kind import COLLECTION, Group, Kind, Values, kind
 
 _TAGS = ("x", "y")
@@ -299,6 +299,8 @@ def all_kinds() -> tuple[Kind, ...]:
         widen(),
         map_values(),
         make_unique(),
+        refer(is_renamed=True),
+        refer(is_renamed=False),
         nullability(is_required=True),
         nullability(is_required=False),
         chain(),

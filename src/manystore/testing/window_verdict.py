@@ -5,7 +5,7 @@ Knows notes, kinds of window and when the phases began; must not know stores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from manystore.testing.lens_oracle import FOR_EVER, Act, Oracle, explain
@@ -99,8 +99,9 @@ def _judged(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) -> str
     if error == "Pinned":
         is_right = refusal.side == HEAD and refusal.begin < moments.last("raised") and _is_pinned(kind, refusal)
         return None if is_right else "the base could hold it"
-    if error == "Duplicate":
-        return None if _is_duplicate(kind, notes, moments, refusal) else "nobody held it"
+    if error in _JUDGES:
+        judge, reason = _JUDGES[error]
+        return None if _is_kept_up(kind, moments, refusal) and judge(kind, notes, refusal) else reason
     return "no such error is to come"
 
 
@@ -116,15 +117,36 @@ def _is_pinned(kind: Kind, refusal: Refusal) -> bool:
     return False
 
 
-def _is_duplicate(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) -> bool:
+def _is_kept_up(kind: Kind, moments: Moments, refusal: Refusal) -> bool:
+    """Tell whether uniques and references may have been heeded in a span: new ones are while a window is open."""
+    spans = [(moments.first(opened), moments.last(dropped)) for opened, dropped in rounds(moments)]
+    return not kind.may_refuse or any(refusal.end >= first and refusal.begin <= last for first, last in spans)
+
+
+def _is_missing(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
+    """Tell whether the record that a reference leads to may have been missing some time in a span."""
+    target = dict(refusal.values).get(kind.sides[refusal.side].refers)
+    if target is None:
+        return False
+    acts = notes.acts[target]
+    there = [act for act in acts if act.is_sure and act.what in _THERE and act.end < refusal.begin]
+    since = max((act.begin for act in there), default=-FOR_EVER)
+    return not there or any(a.what == "delete" and a.end >= since and a.begin <= refusal.end for a in acts)
+
+
+def _is_restricted(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
+    """Tell whether another record may have led to the one that was to be deleted."""
+    names = {side: kind.sides[side].refers for side in (BASE, HEAD)}
+    others = [acts for key, acts in notes.acts.items() if key != refusal.key]
+    return refusal.doing == "delete" and any(_may_hold(acts, names, refusal.key, refusal) for acts in others)
+
+
+def _is_duplicate(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
     """Tell whether another record may have held the values of a unique meanwhile."""
     if len(refusal.fields) != 1 or refusal.fields[0] not in kind.sides[refusal.side].uniques:
         return False
     (name,), group = refusal.fields, kind.group_of[refusal.side, refusal.fields[0]]
     if name not in dict(refusal.values):
-        return False
-    spans = [(moments.first(opened), moments.last(dropped)) for opened, dropped in rounds(moments)]
-    if kind.may_refuse and not any(refusal.end >= first and refusal.begin <= last for first, last in spans):
         return False
     names = {side: kind.groups[group].names(side)[0] for side in (BASE, HEAD)}
     wanted = dict(refusal.values)[name]
@@ -147,6 +169,14 @@ def _value(act: Act, names: dict[str, str]) -> tuple[object, ...]:
 
 def _is_set(act: Act, names: dict[str, str]) -> bool:
     return act.what == "delete" or names[act.side] in act.values
+
+
+_THERE = ("create", "save", "update", "read", "present")
+_JUDGES: dict[str, tuple[Callable[[Kind, Notes, Refusal], bool], str]] = {
+    "Duplicate": (_is_duplicate, "nobody held it"),
+    "MissingReference": (_is_missing, "the record was there"),
+    "Restricted": (_is_restricted, "nobody referred to it"),
+}
 
 
 def counted(notes: Notes) -> Iterator[tuple[str, int]]:
