@@ -187,7 +187,7 @@ def refer(*, is_renamed: bool) -> Kind:
     step: Operation = AddReference(COLLECTION, Reference("boss", COLLECTION, "restrict"))
     if is_renamed:
         step = RenameField(COLLECTION, "boss", "chief")
-    leads = (1, 1, 2, 3, None, None) if is_renamed else (1, 1, 2, None, None, None, None, None)
+    leads = (1, 1, 2, 3, None, None) if is_renamed else (1, 2, None, None, None, None)
     return kind(
         "rename a reference" if is_renamed else "add a reference",
         (base, Thing),

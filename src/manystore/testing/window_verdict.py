@@ -79,7 +79,24 @@ def verdict(kind: Kind, notes: Notes, moments: Moments) -> list[str]:
     for key, acts in notes.acts.items():
         if reason := explain(oracle, [*acts, *led]):
             found.append(f"record {key}: {reason}")
-    return found
+    return [*found, *_dangling(kind, notes, moments)]
+
+
+def _dangling(kind: Kind, notes: Notes, moments: Moments) -> Iterator[str]:
+    """Say which records were read that led to one that cannot have been there."""
+    since = moments.last("raised") if kind.may_refuse else -FOR_EVER  # from when on references are surely heeded
+    for key, acts in notes.acts.items():
+        for act in acts:
+            target = act.values.get(kind.sides[act.side].refers) if act.what == "read" else None
+            if target is not None and act.begin > since and _is_gone(notes.acts[target], act):
+                yield f"record {key}: leads to {target}, which was not there: {act}"
+
+
+def _is_gone(acts: list[Act], seen: Act) -> bool:
+    """Tell whether a record was surely not there all through an act."""
+    gone = [a for a in acts if a.is_sure and a.what in _GONE and a.end < seen.begin]
+    since = max((act.begin for act in gone), default=FOR_EVER)
+    return bool(gone) and not any(a.what in _THERE and a.end >= since and a.begin <= seen.end for a in acts)
 
 
 def _judged(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) -> str | None:
@@ -171,6 +188,7 @@ def _is_set(act: Act, names: dict[str, str]) -> bool:
     return act.what == "delete" or names[act.side] in act.values
 
 
+_GONE = ("delete", "absent")
 _THERE = ("create", "save", "update", "read", "present")
 _JUDGES: dict[str, tuple[Callable[[Kind, Notes, Refusal], bool], str]] = {
     "Duplicate": (_is_duplicate, "nobody held it"),
