@@ -23,13 +23,13 @@ from manystore.migrations.window_store import WindowStore
 from manystore.query.plan import Plan
 from manystore.schema.catalog import Catalog
 from manystore.schema.schema import Collection
+from manystore.store.protocol import Read, Replace
+from manystore.store.revision import new_revision
 from manystore.stores.keyvalue import reader
 from manystore.stores.keyvalue.entries import KEPT_UP, Upkeep
 from manystore.stores.keyvalue.memory import Memory
 from manystore.stores.keyvalue.protocol import CATALOG
 from manystore.stores.keyvalue.shape import EXTRAS, HEAD, Keeper, Shape, decoded, encoded
-from manystore.store.protocol import Read, Replace
-from manystore.store.revision import new_revision
 from manystore.testing.window_history import History
 from manystore.testing.window_kind import COLLECTION, revision_of
 from manystore.testing.window_kinds import all_kinds
@@ -227,7 +227,7 @@ def no_shutting_out(patch: Patch) -> None:
 @pytest.mark.parametrize(
     ("take_away", "kind", "within"),
     [
-        (no_fence, "rename", 100),
+        (no_fence, "rename", 300),
         (no_fence, "split", 60),
         (no_epoch_on_reads, "rename", 20),
         (no_version_on_reads, "rename", 20),
@@ -242,8 +242,8 @@ def no_shutting_out(patch: Patch) -> None:
         (upkeep_by_class, "add unique", 20),
         (no_building, "add constant", 40),
         (new_shape_at_once, "rename", 10),
-        (upkeep_by_class, "add a reference", 30),
-        (no_building, "add a reference", 30),
+        (upkeep_by_class, "add a reference", 150),
+        (no_building, "add a reference", 200),
         (write_back, "split", 10),
         (no_taking_away, "split", 30),
         (no_clearing, "add constant", 30),

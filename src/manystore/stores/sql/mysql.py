@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 from pymysql.constants import CLIENT, FIELD_TYPE
@@ -30,6 +30,27 @@ _PAUSE = 0.02
 _LONG = 7 * 86_400.0  # s
 _LOCK = "SELECT GET_LOCK(CONCAT(LEFT(MD5(DATABASE()), 16), %s), %s)"
 _LOCK_TIMEOUT = 2  # s
+
+
+if TYPE_CHECKING:
+    _Driver = pymysql.connections.Connection[Any]
+else:
+    _Driver = pymysql.connections.Connection
+
+
+_CONTEXTS: list[Any] = []
+
+
+class _Raw(_Driver):
+    """Keeps the context for TLS with whoever answers: to make one takes ten times as long as to connect."""
+
+    def _create_ssl_ctx(self, sslp: Mapping[str, Any]) -> Any:
+        make: Any = getattr(super(), "_create_ssl_ctx")  # noqa: B009 - PyMySQL's own; no checker knows it
+        if sslp:
+            return make(sslp)
+        if not _CONTEXTS:
+            _CONTEXTS.append(make({}))
+        return _CONTEXTS[0]
 
 
 class _Cursor(pymysql.cursors.Cursor):
@@ -89,7 +110,7 @@ class Server(Connections):
     def connect(self) -> ServerConnection:
         """Open a connection."""
         try:
-            raw: Any = pymysql.connect(**self._target)
+            raw: Any = _Raw(**self._target)
         except pymysql.Error as error:
             raise _refused(error) from None  # its text may repeat the user, the host and more
         except (OSError, RuntimeError, ValueError) as error:

@@ -24,6 +24,7 @@ class MariaDB(Server):
                 program("mariadb-install-db"),
                 *("--no-defaults", f"--datadir={self.folder}/data", "--auth-root-authentication-method=normal"),
                 *("--skip-test-db", "--skip-name-resolve", "--force", "--innodb-flush-method=nosync"),
+                f"--tmpdir={self.folder}",  # as below
             ]
         )
 
