@@ -39,7 +39,11 @@ def run(kind: Kind, store: str, seed: int, directory: Path) -> History:
     with provision.place(f"{store}:{OPTIONS.get(store, '')}", directory) as place:
         is_remote = provision.needs_server(f"{store}:")
         history = History(kind, place.url, seed, prefix=place.prefix, remote=is_remote)
-        faults = history.run()
+        try:
+            faults = history.run()
+        except Exception as error:
+            error.add_note(f"{kind.name}, seed {seed} on {store}")
+            raise
     if store == "sqlite":
         for file in directory.iterdir():
             file.unlink()

@@ -20,7 +20,7 @@ from ....schema.schema import Collection
 from ....store.binding import Turn, binder, loader
 from ..dialect import Clause, Row, Statement, parameter
 from ..reader import Reader, changed
-from ..tables import EXTRAS, REVISION, VERSION, Layout
+from ..tables import EXTRAS, REVISION, VERSION, Layout, halted
 from .run import Run
 
 _BYTES = 1_000_000  # about how many go to the server at once
@@ -60,7 +60,7 @@ class Sweeping:
 
     def page(self, run: Run, operation: Sweep) -> Progress:
         """Rewrite the next records."""
-        if not self._is_due:
+        if not self._is_due or (operation.after is None and self._is_halted(run)):
             return Progress(0)
         if not self._new:
             self._mark(run)
@@ -77,6 +77,13 @@ class Sweeping:
             self._write(run, batch)
         is_last = len(rows) < operation.limit
         return Progress(len(rows), None if is_last else self._key_of(rows[-1]))
+
+    def _is_halted(self, run: Run) -> bool:
+        """Tell whether a contraction was begun and cut off. It came after all sweeping, and nobody has written since.
+
+        `down` sweeps before it contracts, so that is what it begins with when it is given again.
+        """
+        return self._dialect.remote and not run.is_noting and run.ask(self._epoch_text) == [(halted(self.epoch),)]
 
     def _mark(self, run: Run) -> None:
         """Where nothing but the version changes, set it.
