@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from manystore import Conflict, NotFound
+from manystore.api.engine import Engine
 from manystore.migrations import lifting
 from manystore.migrations.fitting import Fitting
 from manystore.migrations.lens import Lens, Record, Values, all_same, taken
@@ -224,6 +225,11 @@ def no_shutting_out(patch: Patch) -> None:
     patch.setattr(Transit, "drop", drop)
 
 
+def no_closing(patch: Patch) -> None:
+    """Programs write into a collection whose records are being made anew."""
+    patch.setattr(Engine, "_closed", lambda *_: "")
+
+
 @pytest.mark.parametrize(
     ("take_away", "kind", "within"),
     [
@@ -249,6 +255,7 @@ def no_shutting_out(patch: Patch) -> None:
         (no_clearing, "add constant", 30),
         (no_clearing, "add unique", 30),
         (no_shutting_out, "split", 30),
+        (no_closing, "recode a unique", 60),
     ],
 )
 def test_a_missing_rule_is_found(take_away: Callable[[Patch], None], kind: str, within: int) -> None:

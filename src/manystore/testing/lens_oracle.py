@@ -55,10 +55,11 @@ class Act(NamedTuple):
 
 
 class Oracle:
-    """Judges the acts of one record. groups: of the kind of window."""
+    """Judges the acts of one record. groups: of the kind of window; is_copied: the raise gives another revision."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], *, is_copied: bool = False) -> None:
         self._groups = tuple(groups)
+        self._is_copied = is_copied
 
     # -- what a state says --
 
@@ -104,7 +105,7 @@ class Oracle:
             self._seen(HEAD, group, part, is_raised=False)
             for group, part in zip(self._groups, state.groups, strict=False)
         )
-        return State(state.revision, groups, is_raised=True)
+        return State(None if self._is_copied and state.is_there else state.revision, groups, is_raised=True)
 
     @staticmethod
     def dropped(state: State) -> State:

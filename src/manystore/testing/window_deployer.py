@@ -66,6 +66,8 @@ class Deployer:
         if is_dropped(catalog):
             return "dropped"
         is_there = catalog.phase == "stable" and catalog.migration == self._kind.last
+        if catalog.phase == "closed":  # a part of the raise, which is given again
+            return "open"
         return "settled" if is_there else catalog.phase
 
     def _arrive(self, phase: str) -> None:

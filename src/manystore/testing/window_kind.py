@@ -55,13 +55,18 @@ class Side(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """One kind of window. may_refuse: its build may stop, for values that are there twice or lead to nothing."""
+    """One kind of window.
+
+    may_refuse: its build may stop, for values that are there twice or lead to nothing. is_copied: its records are made
+    anew while nobody writes, and then have other revisions.
+    """
 
     name: str
     sides: Mapping[str, Side]
     groups: tuple[Group, ...]
     history: History
     may_refuse: bool = False
+    is_copied: bool = False
 
     @property
     def first(self) -> str:
@@ -105,6 +110,7 @@ def kind(
     uniques: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
     refers: tuple[str, str] = ("", ""),
     may_refuse: bool = False,
+    is_copied: bool = False,
 ) -> Kind:
     """Put a kind together. operations: of each migration between the two models, in order."""
     base, head = (Schema.of([model]) for model in models)
@@ -122,4 +128,4 @@ def kind(
         side: Side(model, database_of(model, history if side == HEAD else None), *more)
         for side, model, *more in zip(SIDES, models, pools, found, uniques, refers, strict=True)
     }
-    return Kind(name, sides, groups, history, may_refuse)
+    return Kind(name, sides, groups, history, may_refuse, is_copied)

@@ -75,7 +75,7 @@ def verdict(kind: Kind, notes: Notes, moments: Moments) -> list[str]:
     """Give a sentence for each thing that should not have been; [] for a good history."""
     judged = ((_judged(kind, notes, moments, refusal), refusal) for refusal in notes.refusals)
     found = [*notes.faults, *(f"{reason}: {refusal}" for reason, refusal in judged if reason)]
-    oracle, led = Oracle(kind.groups), _led(moments)
+    oracle, led = Oracle(kind.groups, is_copied=kind.is_copied), _led(moments)
     for key, acts in notes.acts.items():
         if reason := explain(oracle, [*acts, *led]):
             found.append(f"record {key}: {reason}")
@@ -153,39 +153,46 @@ def _is_missing(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
 
 def _is_restricted(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
     """Tell whether another record may have led to the one that was to be deleted."""
-    names = {side: kind.sides[side].refers for side in (BASE, HEAD)}
-    others = [acts for key, acts in notes.acts.items() if key != refusal.key]
-    return refusal.doing == "delete" and any(_may_hold(acts, names, refusal.key, refusal) for acts in others)
+    if refusal.doing != "delete":
+        return False
+    return _is_held(kind, notes, refusal, kind.sides[refusal.side].refers, refusal.key)
 
 
 def _is_duplicate(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
     """Tell whether another record may have held the values of a unique meanwhile."""
     if len(refusal.fields) != 1 or refusal.fields[0] not in kind.sides[refusal.side].uniques:
         return False
-    (name,), group = refusal.fields, kind.group_of[refusal.side, refusal.fields[0]]
-    if name not in dict(refusal.values):
-        return False
-    names = {side: kind.groups[group].names(side)[0] for side in (BASE, HEAD)}
-    wanted = dict(refusal.values)[name]
+    (name,) = refusal.fields
+    values = dict(refusal.values)
+    return name in values and _is_held(kind, notes, refusal, name, values[name])
+
+
+def _is_held(kind: Kind, notes: Notes, refusal: Refusal, name: str, wanted: object) -> bool:
+    """Tell whether another record may have had a value in a field, some time in a span. name: of the refused side."""
+    group = kind.groups[kind.group_of[refusal.side, name]]
+
+    def value(act: Act) -> tuple[object, ...]:
+        """Give what a field was set to, or read as, in the words of the side that was refused."""
+        there = next(iter(group.names(act.side)), "") if act.side else ""
+        if there not in act.values:
+            return ()
+        if act.side == refusal.side:
+            return (act.values[there],)
+        try:
+            return (group.up if act.side == BASE else group.down)((act.values[there],))
+        except ValueError:
+            return ()
+
     others = [acts for key, acts in notes.acts.items() if key != refusal.key]
-    return any(_may_hold(acts, names, wanted, refusal) for acts in others)
+    return any(_may_hold(acts, value, (wanted,), refusal) for acts in others)
 
 
-def _may_hold(acts: list[Act], names: dict[str, str], wanted: object, refusal: Refusal) -> bool:
+def _may_hold(acts: list[Act], value: Callable[[Act], tuple[object, ...]], wanted: object, refusal: Refusal) -> bool:
     """Tell whether a record may have had a value some time in a span."""
-    holding = [a for a in acts if a.begin <= refusal.end and _value(a, names) == (wanted,) and a.what != "unlike"]
-    over = [a for a in acts if a.is_sure and a.end < refusal.begin and a.what in _WRITES and _is_set(a, names)]
-    since = max((a.begin for a in over), default=-FOR_EVER)
+    holding = [a for a in acts if a.begin <= refusal.end and value(a) == wanted and a.what != "unlike"]
+    before = (a for a in acts if a.is_sure and a.end < refusal.begin and a.what in _WRITES)
+    since = max((a.begin for a in before if a.what == "delete" or value(a)), default=-FOR_EVER)
     return any(a.end >= since for a in holding)
-
-
-def _value(act: Act, names: dict[str, str]) -> tuple[object, ...]:
-    name = names.get(act.side, "")
-    return (act.values[name],) if name in act.values else ()
-
-
-def _is_set(act: Act, names: dict[str, str]) -> bool:
-    return act.what == "delete" or names[act.side] in act.values
 
 
 _GONE = ("delete", "absent")
