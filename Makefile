@@ -14,6 +14,9 @@ STATIC := pyright mypy lint format imports spelling
 ALL := not soak and not alone
 QUICK := not slow and not soak and not cluster and not server and not alone
 
+# The tests start some hundreds of processes; without kept bytecode each would compile all of manystore again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help .venv servers alone demo check test soak bench coverage matrix fmt lock clean $(STATIC) quick-tests
 
@@ -134,3 +137,4 @@ pyright: $(INSTALLED)
 clean:  ## remove all that make made
 	rm -rf .venv .lock-tools .demo .check .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis \
 		.coverage htmlcov dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

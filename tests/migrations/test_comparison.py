@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def schemas(draw: st.DrawFn) -> Schema:
     return Schema(tuple(draw(collections(name, names)) for name in sorted(names)))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(schemas(), schemas())
 def test_the_operations_lead_from_any_schema_to_any_other(before: Schema, after: Schema) -> None:

@@ -83,6 +83,7 @@ def loaded(path: Path) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_models_of_an_existing_schema(old: Foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for text in TABLES[old.database].split(";"):
         old.execute(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_the_answers_are_those_of_a_stable_database(site: Site, lead: Callable[[
     with site.connect(New) as db:
         there = answers(db)
         assert type(db._engine.store).__name__ == "WindowStore"
-    wanted = Site(f"memory://wanted-{id(site)}")
+    wanted = Site(f"memory://wanted-{uuid4().hex}")
     fill(wanted)
     until_stable(wanted)
     with wanted.connect(New) as db:

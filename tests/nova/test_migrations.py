@@ -64,6 +64,7 @@ def test_each_of_the_57_is_there_in_its_order(history: History) -> None:
     assert own == {"journals", "network_takings", "quota_uses"}
 
 
+@pytest.mark.slow
 def test_there_and_back_with_data_at_each_step(history: History, store: Walked) -> None:
     walk_there(store, history.migrations, history)
     grow(store, 2000)

@@ -115,6 +115,7 @@ def test_a_run_that_goes_on_is_left_alone(directory):
     until_dead(other.started, other.reaper)
 
 
+@pytest.mark.slow
 def test_a_reaper_outlives_the_signals_of_a_terminal(directory):
     other = Other("a", directory)
     for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

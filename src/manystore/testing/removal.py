@@ -42,7 +42,7 @@ def _from_mysql(url: str, prefix: str) -> None:
     parsed = parse_url(url)
     host, port = host_of(parsed, 3306)
     options = {"host": host, "port": port, "user": parsed.user, "password": parsed.password or ""}
-    connection = import_module("pymysql").connect(**options, database=parsed.path)
+    connection = import_module("manystore.stores.sql.mysql").Session(**options, database=parsed.path)
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW TABLES")

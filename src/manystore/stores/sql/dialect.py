@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast
 import msgspec
 from sqlalchemy import BIGINT, BindParameter, Column, ColumnElement, Table, bindparam, func, literal_column
 from sqlalchemy import Index as TableIndex
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -224,6 +225,12 @@ class Dialect(ABC):
     def ddl_text(self, element: Any) -> str:
         """Write a CREATE statement."""
         return str(element.compile(dialect=self.sql)).strip()
+
+    def creation(self, table: Table, indexes: Sequence[TableIndex]) -> Iterator[str]:
+        """Give the statements that make a table with its indexes."""
+        yield self.ddl_text(CreateTable(table))
+        for index in indexes:
+            yield self.ddl_text(CreateIndex(index))
 
     def statement(self, element: Executable, places: Mapping[str, int], size: int) -> Statement:
         """Compile a statement. places: each parameter's place in the pool; size: how long the pool is."""

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.mysql import (
     VARCHAR,
 )
 from sqlalchemy.dialects.mysql.base import MySQLDialect
+from sqlalchemy.schema import CreateIndex
 from sqlalchemy.types import TypeEngine
 
 from ...errors import Corrupted, ManystoreError, NotADatabase, OutcomeUnknown, StoreError, Unavailable
@@ -159,6 +160,18 @@ class MySQL(Dialect):
             widths[widest] //= 2
             lengths[widest] = widths[widest] // 4
         return TableIndex(name, *columns, mysql_length=lengths) if lengths else TableIndex(name, *terms)
+
+    def creation(self, table: Table, indexes: Sequence[TableIndex]) -> Iterator[str]:
+        """Give one statement for a table and its indexes: each that came later would make the table anew."""
+        (text,) = super().creation(table, ())
+        columns, end, options = text.rpartition("\n)")
+        yield ", \n\t".join([columns, *(self._part(table, index) for index in indexes)]) + end + options
+
+    def _part(self, table: Table, index: TableIndex) -> str:
+        """Write an index as a part of its table."""
+        place = f" ON {self.sql.identifier_preparer.format_table(table)} "
+        name, _, terms = self.ddl_text(CreateIndex(index)).partition(place)
+        return f"{name.removeprefix('CREATE ')} {terms}"
 
     def inspected(self, execute: Execute, names: Iterable[str] | None = None) -> Tables:
         """Look at what tables the database has, or at those of some names."""

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, MetaData, Table
 from sqlalchemy import Index as TableIndex
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...errors import NotADatabase
 from ...schema.catalog import Catalog
@@ -86,14 +85,12 @@ class Layout:
 
     def creation(self, catalog: Catalog) -> Iterator[str]:
         """Give the statements that make all tables and indexes that a catalog keeps, the catalog's own table first."""
-        write = self.dialect.ddl_text
-        yield write(CreateTable(self.catalog))
+        create = self.dialect.creation
+        yield from create(self.catalog, ())
         if self.dialect.remote:
-            yield write(CreateTable(self.writers))
+            yield from create(self.writers, ())
         for collection in catalog.kept.collections:
-            yield write(CreateTable(self.table(collection)))
-            for index in self.indexes(collection, catalog):
-                yield write(CreateIndex(index))
+            yield from create(self.table(collection), self.indexes(collection, catalog))
 
     def indexes(self, collection: Collection, catalog: Catalog, table: Table | None = None) -> list[TableIndex]:
         """Give the indexes that a catalog wants on a collection, by name: all that are not absent.
