@@ -19,7 +19,7 @@ from manystore.testing.window_kinds import all_kinds
 from .conftest import SERVERS, stores
 
 KINDS = {kind.name: kind for kind in all_kinds()}
-SHARES = {"memory": 115, "sqlite": 10, "redis": 1, "postgresql": 1, "etcd": 1, "zookeeper": 1, "mariadb": 1}
+SHARES = {"memory": 110, "sqlite": 8, "redis": 1, "postgresql": 1, "etcd": 1, "zookeeper": 1, "mariadb": 1}
 """How many histories of each kind of window a store has here: 2,000 of memory and SQLite in all."""
 SOAK = {
     "memory": (750, 25),
