@@ -6,7 +6,9 @@ one prints its seed; in this process and on a file the same seed gives the same 
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -31,21 +33,22 @@ SOAK = {
     "mariadb": (2, 1),
 }
 """Of a thousand histories, how many a store has when there are many, and in how many tests."""
+_SHOWN = 5  # of the bad ones
 OPTIONS = {"sqlite": "?durability=off&timeout=0"}
 
 
 def run(kind: Kind, store: str, seed: int, directory: Path) -> History:
     """Run one history on a fresh place; fail if anything is wrong with it."""
-    with provision.place(f"{store}:{OPTIONS.get(store, '')}", directory) as place:
-        is_remote = provision.needs_server(f"{store}:")
-        history = History(kind, place.url, seed, prefix=place.prefix, remote=is_remote)
-        try:
+    try:
+        with provision.place(f"{store}:{OPTIONS.get(store, '')}", directory) as place:
+            is_remote = provision.needs_server(f"{store}:")
+            history = History(kind, place.url, seed, prefix=place.prefix, remote=is_remote)
             faults = history.run()
-        except Exception as error:
-            error.add_note(f"{kind.name}, seed {seed} on {store}")
-            raise
-    if store == "sqlite":
-        for file in directory.iterdir():
+    except Exception as error:
+        error.add_note(f"{kind.name}, seed {seed} on {store}")
+        raise
+    finally:
+        for file in directory.iterdir() if store == "sqlite" else ():
             file.unlink()
     assert not faults, f"{kind.name}, seed {seed} on {store}: " + "\n".join(faults)
     return history
@@ -87,6 +90,10 @@ def test_no_history_of_many_is_bad(store: str, part: int, tmp_path: Path, reques
     wanted = int(request.config.getoption("--histories")) * share // 1000
     rounds = -(-wanted // (number * len(KINDS)))  # each has every kind of window once
     first = 10_000 + part * rounds  # seeds that no other test has
-    for seed in range(first, first + rounds):
-        for kind in KINDS.values():
+    bad = list[str]()
+    for seed, kind in product(range(first, first + rounds), KINDS.values()):
+        try:
             run(kind, store, seed, tmp_path)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are run as well
+            bad.append("".join(traceback.format_exception(error)))
+    assert not bad, f"{len(bad)} of {rounds * len(KINDS)} are bad: " + "\n".join(bad[:_SHOWN])
