@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from ..errors import Corrupted, ProgramTooOld, ValueRefused
+from ..generated import function
 from ..model.field import FieldSpec
 from ..model.model import Model
 from ..model.slotted import REVISION
@@ -133,9 +134,7 @@ def _load(spec: FieldSpec, forms: Mapping[Kind, Form]) -> Callable[[Any], Any] |
 
 def _compiled(name: str, source: Sequence[str], names: dict[str, Any]) -> Callable[..., Any]:
     """Compile a generated function; its source holds names of fields and numbers only, never a value."""
-    exec(compile("\n".join(source), f"<manystore {name}>", "exec"), names)
-    made: Callable[..., Any] = names["made"]
-    return made
+    return function(name, "\n".join(source), names)
 
 
 def _make_bind(codec: ModelCodec) -> Callable[[Any], tuple[Values, int]]:

@@ -82,7 +82,7 @@ class Engine:
             self.mappers[cls] = Mapper(info, self.schema.collection(info.collection), self.schema, store)
         self._by_collection = {mapper.collection.name: mapper for mapper in self.mappers.values()}
         self.ids = Ids(self)
-        self._committed = self._committed_plan()
+        self._committed: Plan | None = None
 
     def mapper(self, cls: type[Any]) -> Mapper:
         """Give the mapper of a model of this database; raise KeyError."""
@@ -309,7 +309,7 @@ class Engine:
         self.catalog, self.epoch = catalog, catalog.epoch
         for mapper in self.mappers.values():
             mapper.plans.clear()
-        self._committed = self._committed_plan()
+        self._committed = None
 
     def _committed_plan(self) -> Plan:
         made = plan(Query(COMMITTED, ("eq", "key")), self.catalog)
@@ -319,7 +319,10 @@ class Engine:
 
     def is_committed(self, key: str) -> bool:
         """Tell whether a transaction with this idempotency key was committed."""
-        return bool(self.read(self._committed, (key,), "idempotency").rows)
+        look = self._committed
+        if look is None:
+            look = self._committed = self._committed_plan()
+        return bool(self.read(look, (key,), "idempotency").rows)
 
     def committed(self, key: str) -> Insert:
         """Make the change that remembers an idempotency key."""

@@ -49,17 +49,15 @@ def stand(catalog: Catalog, declared: Schema, history: Callable[[], History | No
 
 def _passage(catalog: Catalog, history: History | None, *, fixed: bool) -> Passage:
     from ..migrations import route  # noqa: PLC0415 - for what is seldom open, and no part of the import
-    from ..migrations.passage import Passage  # noqa: PLC0415
 
     if history is None:
         raise SchemaMismatch(
             (f"a migration to {catalog.target} is under way, and this program does not say where its migrations are",)
         )
     try:
-        window = route.window(history, catalog.migration, catalog.target, bytes.fromhex(catalog.secret))
+        passage = route.passage_of(history, catalog, catalog.migration, catalog.target, fixed=fixed)
     except MigrationRefused as reason:
         raise SchemaMismatch((f"a migration to {catalog.target} is under way: {reason}",)) from None
-    passage = Passage(window, catalog.base, fixed)
     if passage.head.fingerprint != catalog.head.fingerprint:
         raise SchemaMismatch(passage.head.differences(catalog.head))
     return passage

@@ -23,7 +23,7 @@ from .history import History
 from .judge import PATIENCE, Judge, Program
 from .operation import refuse
 from .passage import Passage
-from .route import Leg, declared, leads_on, route, standing, window
+from .route import Leg, declared, leads_on, passage_of, route, standing, window
 from .transit import Transit, is_dropped
 from .window import Window
 
@@ -270,10 +270,10 @@ class Deployment:
 
     def _passage(self, catalog: Catalog) -> Passage:
         """Give the way through the window that is open; refuse one that this history does not have."""
-        passage = Passage(self._way(catalog), catalog.base, self._is_fixed)
-        if not is_dropped(catalog) and declared(catalog.head) != declared(passage.head):
+        way = passage_of(self._history, catalog, self._at(catalog), catalog.target, fixed=self._is_fixed)
+        if not is_dropped(catalog) and declared(catalog.head) != declared(way.head):
             refuse(f"the window to {_place(catalog.target)} is open, but not as this history has it: its files changed")
-        return passage
+        return way
 
     def _transit(self, catalog: Catalog) -> Transit:
         return Transit(self._store, self._passage(catalog), self._wait, self._told)

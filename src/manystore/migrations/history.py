@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -90,6 +91,11 @@ class History(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _replayed(self) -> dict[str, Schema]:
         """Keep what was replayed: a route through a long history asks for each place several times."""
+        return {}
+
+    @cached_property
+    def passages(self) -> dict[Any, Any]:
+        """Keep the ways through its windows (route.py): a program asks for one whenever the catalog changes."""
         return {}
 
     def before(self, migration: Migration) -> Schema:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import Corrupted
+from ..generated import function
 from .fitting import Fitting
 from .record_form import EXTRAS
 
@@ -102,7 +103,7 @@ def _decoder(fitting: Fitting, own: Any) -> Callable[[bytes], Any]:
     body += ["    try: t = read(data)", "    except Unreadable as reason: unreadable(reason)"]
     body += ["    if t.x is not None: return whole(data)", *source.lines]
     body.append(f"    return load(({source.row()}int(t.r, 16), {fitting.head.version}))")
-    return _compiled(body, names)
+    return function("lifting", "\n".join(body), names)
 
 
 def _row_loader(fitting: Fitting, own: Any) -> Callable[[Sequence[Any]], Any]:
@@ -123,11 +124,4 @@ def _row_loader(fitting: Fitting, own: Any) -> Callable[[Sequence[Any]], Any]:
     if EXTRAS.column in places:
         body.append(f"    if row[{places[EXTRAS.column]}] is not None: return whole(row)")
     body += [*source.lines, f"    return load(({source.row()}row[-2], {fitting.head.version}))"]
-    return _compiled(body, names)
-
-
-def _compiled(source: Sequence[str], names: dict[str, Any]) -> Callable[..., Any]:
-    """Compile a generated function; its source holds places only, never a name or a value."""
-    exec(compile("\n".join(source), "<manystore lifting>", "exec"), names)
-    made: Callable[..., Any] = names["made"]
-    return made
+    return function("lifting", "\n".join(body), names)

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from ..generated import function
 from ..model.types import INT_MAX, INT_MIN, JSON_DEPTH, Kind, dump_datetime, json_refusal, text_refusal
 from ..schema.schema import Field
 
@@ -59,9 +60,7 @@ def quick(*fields: Field) -> Callable[[Sequence[Any]], bool]:
         looks.append("False" if look is None else look.format(f"v{place}", f"m{place}"))
     places = ", ".join(f"v{place}" for place in range(len(fields)))
     source = f"def made(values):\n [{places}] = values\n return {' and '.join(looks) or 'True'}"
-    exec(compile(source, "<manystore primitives>", "exec"), names)
-    made: Callable[[Sequence[Any]], bool] = names["made"]
-    return made
+    return function("primitives", source, names)
 
 
 # What is printable holds neither NUL nor a lone surrogate.

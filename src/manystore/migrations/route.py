@@ -1,21 +1,26 @@
 """Route: from the migration that a store stands at to the one that it shall have: windows, one after the other.
 
-Knows histories and windows; must not know stores. A migration that closes a collection is a window of its own, so that
-nothing else waits for it. Places on the way are named by migrations, "" is where nothing was applied.
+Knows histories, windows and catalogs; must not know stores. A migration that closes a collection is a window of its
+own, so that nothing else waits for it. Places on the way are named by migrations, "" is where nothing was applied.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
 from ..errors import MigrationRefused
+from ..schema.catalog import Catalog
 from ..schema.schema import Schema
 from .history import History, arranged
 from .migration import Migration
 from .operation import refuse
+from .passage import Passage
 from .window import Window
+
+_MOST_KEPT = 16  # passages: one program seldom asks for more than two
 
 
 class Leg(msgspec.Struct, frozen=True):
@@ -84,6 +89,21 @@ def window(history: History, base: str, head: str, secret: bytes) -> Window:
     if _unversioned(back.head) != _unversioned(forwards.base):
         refuse(f"{base} cannot be turned round: the way back does not end in the schema of {head or 'nothing'}")
     return msgspec.structs.replace(back, head=forwards.base)
+
+
+def passage_of(history: History, catalog: Catalog, base: str, head: str, *, fixed: bool) -> Passage:
+    """Give the way from one place to another as a store of one kind goes it; refuse it when there is none.
+
+    It is made once for all who ask, with all that it works out.
+    """
+    key = (base, head, catalog.secret, catalog.base, fixed)
+    kept: dict[Any, Passage] = history.passages
+    if key not in kept:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        way = window(history, base, head, bytes.fromhex(catalog.secret))
+        kept[key] = Passage(way, catalog.base, fixed)
+    return kept[key]
 
 
 def _unversioned(schema: Schema) -> Schema:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from ..generated import function
 from ..schema.operation import Columns, Many
 from .lens import Record, unchanged
 from .pin import Pin
@@ -88,9 +89,7 @@ class _Free:
             *self.lines(),
         ]
         names: dict[str, Any] = {**self.names, "whole": self.whole}
-        exec(compile("\n".join(lines), "<manystore upward>", "exec"), names)
-        made: One = names["made"]
-        return made
+        return function("upward", "\n".join(lines), names)
 
     def lines(self) -> list[str]:
         """Write all but the first lines."""

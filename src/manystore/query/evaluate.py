@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from ..errors import ValueRefused
+from ..generated import function
 from ..model.types import INT_MAX, INT_MIN
 from .plan import AllOf, Condition, Ordering, Test, Total
 
@@ -28,9 +29,7 @@ def matcher(condition: Condition, comparables: Comparables) -> Matches:
     for test in _tests(condition):
         if test.field in comparables:
             names[f"c_{test.field}"] = comparables[test.field]
-    source = f"lambda r, v: {_source(condition, names)}"
-    made: Matches = eval(compile(source, "<manystore matcher>", "eval"), names)
-    return made
+    return function("matcher", f"lambda r, v: {_source(condition, names)}", names)
 
 
 def _tests(condition: Condition) -> list[Test]:

@@ -7,6 +7,7 @@ epoch.
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -103,15 +104,15 @@ class Catalog(msgspec.Struct, frozen=True):
                     f"the database has format {number}; this program reads up to {FORMAT}: update manystore"
                 )
             parts = msgspec.json.decode(stored, type=_Stored)
-            base = Schema.from_primitive(parts.base)
-            head = base if parts.head is None else Schema.from_primitive(parts.head)
-            kept, older = (None if s is None else Schema.from_primitive(s) for s in (parts.stored, parts.older))
+            base = _schema(bytes(parts.base))
+            others = (parts.head, parts.stored, parts.older)
+            head, kept, older = (None if other == _NONE else _schema(bytes(other)) for other in others)
         except msgspec.MsgspecError as reason:
             raise Corrupted(f"the catalog cannot be read: {reason}") from None
         return cls(
             parts.epoch,
             base,
-            head,
+            base if head is None else head,
             parts.phase,
             parts.indexes,
             parts.format,
@@ -125,6 +126,15 @@ class Catalog(msgspec.Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=64)
+def _schema(stored: bytes) -> Schema:
+    """Read a schema. Of one that is written alike there is one: phases, programs and stores share what it works out."""
+    return Schema.from_primitive(msgspec.json.decode(stored, type=dict[str, Any]))
+
+
+_NONE = msgspec.Raw(b"null")
+
+
 class _Format(msgspec.Struct):
     format: int
 
@@ -134,10 +144,10 @@ class _Stored(msgspec.Struct):
     epoch: str
     phase: Phase
     indexes: dict[str, IndexState]
-    base: dict[str, Any]
-    head: dict[str, Any] | None = None
-    stored: dict[str, Any] | None = None
-    older: dict[str, Any] | None = None
+    base: msgspec.Raw
+    head: msgspec.Raw = _NONE
+    stored: msgspec.Raw = _NONE
+    older: msgspec.Raw = _NONE
     absent: dict[str, dict[str, Any]] = {}
     closed: tuple[str, ...] = ()
     migration: str = ""

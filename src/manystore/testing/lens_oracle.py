@@ -2,8 +2,9 @@
 
 It knows nothing of what is stored. Of a record it keeps, for each group of fields that belong together, the present old
 values and the last pair (old values, new values) that a program of the head wrote; from the raise on, the new values
-alone. Revisions say which state was read; time says what came before what. Wing and Gong's search, as in
-linearizability.py, for one record at a time. An act whose outcome nobody was told may have taken effect later or never.
+alone. A window that is dropped takes the pairs along, and shuts out programs of the head until one is opened again.
+Revisions say which state was read; time says what came before what. Wing and Gong's search, as in linearizability.py,
+for one record at a time. An act whose outcome nobody was told may have taken effect later or never.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from manystore.testing.window_kind import BASE, Group, Values
+from manystore.testing.window_kind import BASE, HEAD, Group, Values
 
 Old: TypeAlias = tuple[Values, tuple[Values, Values] | None]
 """Of a group while programs of the base run: the old values, and the last pair."""
@@ -21,12 +22,14 @@ FOR_EVER = float("inf")
 class State(NamedTuple):
     """What one record is. revision: None when it is whatever an act made whose outcome nobody was told.
 
-    groups: an Old of each, or once raised the new values of each; () when there is no record.
+    groups: an Old of each, or once raised the new values of each; () when there is no record. is_shut: the window was
+    dropped, and none was opened since.
     """
 
     revision: int | None = 0
     groups: tuple[Any, ...] = ()
     is_raised: bool = False
+    is_shut: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -52,10 +55,11 @@ class Act(NamedTuple):
 
 
 class Oracle:
-    """Judges the acts of one record. groups: of the kind of window."""
+    """Judges the acts of one record. groups: of the kind of window; is_copied: the raise gives another revision."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], *, is_copied: bool = False) -> None:
         self._groups = tuple(groups)
+        self._is_copied = is_copied
 
     # -- what a state says --
 
@@ -93,25 +97,30 @@ class Oracle:
                 except ValueError:
                     return None
                 groups.append((old, (old, new)))
-        return State(act.revision, tuple(groups), state.is_raised)
+        return state._replace(revision=act.revision, groups=tuple(groups))
 
     def raised(self, state: State) -> State:
         """Give a record as it is from the raise on."""
         groups = tuple(
-            self._seen("head", group, part, is_raised=False)
+            self._seen(HEAD, group, part, is_raised=False)
             for group, part in zip(self._groups, state.groups, strict=False)
         )
-        return State(state.revision, groups, is_raised=True)
+        return State(None if self._is_copied and state.is_there else state.revision, groups, is_raised=True)
+
+    @staticmethod
+    def dropped(state: State) -> State:
+        """Give a record as it is once the window is dropped."""
+        return state._replace(groups=tuple((old, None) for old, _ in state.groups), is_shut=True)
 
     # -- what an act does to a state --
 
     def after(self, act: Act, state: State, known: frozenset[int]) -> State | None:
         """Give the state after an act, None when the act cannot have been answered so."""
         what = act.what
-        if what == "raise":
-            return None if state.is_raised else self.raised(state)
-        if state.is_raised and act.side == BASE:
-            return None  # it was to be told ProgramTooOld
+        if what in _PHASES:
+            return self._led(what, state)
+        if (state.is_raised and act.side == BASE) or (state.is_shut and act.side == HEAD):
+            return None  # it was to be told ProgramTooOld, or SchemaMismatch
         if what in ("create", "absent"):
             if state.is_there:
                 return None
@@ -127,8 +136,15 @@ class Oracle:
         if what == "present":
             return state
         if what == "delete":
-            return State(0, (), state.is_raised)
+            return state._replace(revision=0, groups=())
         return self._of_there(act, state, known)
+
+    def _led(self, what: str, state: State) -> State | None:
+        if what == "open":
+            return state._replace(is_shut=False) if state.is_shut else None
+        if state.is_raised or state.is_shut:
+            return None
+        return self.raised(state) if what == "raise" else self.dropped(state)
 
     def _of_there(self, act: Act, state: State, known: frozenset[int]) -> State | None:
         if act.what == "update":
@@ -160,12 +176,12 @@ class _Search:
 
     def run(self) -> bool:
         """Search, deepest first."""
-        left = tuple(range(len(self._acts)))
-        stack, looked_at = [(left, State())], set[Any]()
+        acts = self._acts
+        left = tuple(range(len(acts)))
+        sure = sum(act.is_sure for act in acts)
+        stack, looked_at = [(left, State(), sure)], set[Any]()
         while stack:
-            left, state = stack.pop()
-            left, state = self._read_on(left, state)
-            sure = sum(self._acts[at].is_sure for at in left)
+            left, state, sure = self._read_on(*stack.pop())
             if not sure:
                 return True
             if (left, state) in looked_at:
@@ -176,29 +192,39 @@ class _Search:
             if sure < self._furthest[0]:
                 self._furthest = (sure, frozenset(left), state)
             # What is sure is looked at first: what is not will hardly ever be needed.
-            for at in sorted(self._next(left), key=lambda at: self._acts[at].is_sure):
-                after = self._oracle.after(self._acts[at], state, self._known)
+            for place in sorted(range(self._next(left)), key=lambda place: acts[left[place]].is_sure):
+                act = acts[left[place]]
+                after = self._oracle.after(act, state, self._known)
                 if after is not None:
-                    stack.append((tuple(each for each in left if each != at), after))
+                    stack.append((left[:place] + left[place + 1 :], after, sure - act.is_sure))
         return False
 
-    def _next(self, left: Sequence[int]) -> list[int]:
-        """Give the acts that may be the next: none that began after another had ended."""
-        first = min(self._acts[at].end for at in left)
-        return [at for at in left if self._acts[at].begin <= first]
+    def _next(self, left: Sequence[int]) -> int:
+        """Say how many of the acts that are left may be the next: none that began after another had ended.
 
-    def _read_on(self, left: tuple[int, ...], state: State) -> tuple[tuple[int, ...], State]:
-        """Take away what only reads and reads right: that it comes now costs nothing."""
+        They are in the order of their beginnings, so it is the first of them.
+        """
+        first = FOR_EVER
+        for place, at in enumerate(left):
+            act = self._acts[at]
+            if act.begin > first:
+                return place
+            first = min(first, act.end)
+        return len(left)
+
+    def _read_on(self, left: tuple[int, ...], state: State, sure: int) -> tuple[tuple[int, ...], State, int]:
+        """Take away what only reads and reads right: that it comes now costs nothing. sure: how many left are."""
         while True:
-            for at in self._next(left) if left else ():
-                if self._acts[at].what not in _READS:
+            for place in range(self._next(left)):
+                act = self._acts[left[place]]
+                if act.what not in _READS:
                     continue
-                after = self._oracle.after(self._acts[at], state, self._known)
-                if after is not None and (after == state or self._acts[at].what == "read"):
-                    left, state = tuple(each for each in left if each != at), after
+                after = self._oracle.after(act, state, self._known)
+                if after is not None and (act.what == "read" or after == state):
+                    left, state, sure = left[:place] + left[place + 1 :], after, sure - act.is_sure
                     break
             else:
-                return left, state
+                return left, state, sure
 
     def told(self) -> str:
         """Say how far it came, and what then cannot have been."""
@@ -206,11 +232,12 @@ class _Search:
         acts = self._acts
         sure = [acts[at] for at in sorted(left) if acts[at].is_sure]
         base = self._oracle.view(BASE, state) if state.is_there and not state.is_raised else {}
-        head = self._oracle.view("head", state) if state.is_there else {}
+        head = self._oracle.view(HEAD, state) if state.is_there else {}
         lines = [f"after {len(acts) - len(left)} of {len(acts)} acts; {state}", f"base {base}, head {head}"]
         return "\n".join([*lines, *(f"  {act}" for act in sure[:4])])
 
 
 _MOST = 5_000  # places looked at: an order that explains all is found long before, if there is one
+_PHASES = ("open", "drop", "raise")  # of them the first but once the window was dropped
 _MAKING = ("create", "save", "update")
 _READS = ("read", "absent", "unlike", "moved", "present")

@@ -23,7 +23,8 @@ from manystore.testing.window_kind import BASE, COLLECTION, HEAD, Kind, revision
 from manystore.testing.window_kinds import all_kinds
 from manystore.testing.window_verdict import Moments
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in all_kinds()}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in all_kinds() if not kind.is_copied and not kind.sides[HEAD].refers}
+"""The kinds of window in which a filter meets records of both versions, and each record stands for itself."""
 STAGES = ("open", "half swept")
 SIDES = {"building": (BASE, HEAD), "open": (BASE, HEAD), "half swept": (HEAD,)}
 """Who is at work at each stage; at the first, indexes are still building."""

@@ -38,13 +38,6 @@ class Actor:
         self.baton = threading.Lock()
         self.baton.acquire()
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether it can go on."""
-        if self.until is not None and self.until():
-            self.until = None
-        return not self.is_done and self.until is None
-
 
 class Scheduler:
     """Who runs when."""
@@ -54,7 +47,8 @@ class Scheduler:
         self.turns = 0
         self._patience = patience
         self._actors: list[Actor] = []
-        self._waiting: list[Actor] = []  # for the baton, in the order in which they began
+        self._ready: list[Actor] = []  # who waits for the baton
+        self._asleep: list[Actor] = []  # who waits for it, and for something else before
         self._holder: Actor | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -75,7 +69,7 @@ class Scheduler:
     def run(self) -> None:
         """Let all work to their ends; raise what one of them raised."""
         threads = [threading.Thread(target=self._work, args=(actor,), daemon=True) for actor in self._actors]
-        self._waiting = list(self._actors)
+        self._ready = list(self._actors)
         for thread in threads:
             thread.start()
         with self._lock:
@@ -95,7 +89,7 @@ class Scheduler:
                 if quiet >= _STUCK:
                     where = "nobody" if self._holder is None else self._holder.name
                     raise TimeoutError(f"no turn for {_STUCK} seconds; {where} holds the baton")
-                if self._patience is not None and self.turns == seen and self._waiting:
+                if self._patience is not None and self.turns == seen and (self._ready or self._asleep):
                     self._hand_on()  # whoever held it waits for another, who may need the baton to go on
                 seen = self.turns
 
@@ -116,56 +110,56 @@ class Scheduler:
     def _hand_on(self) -> None:
         """Give the baton to one who waits for it: to one that can go on, if there is one."""
         self.turns += 1
-        ready = [actor for actor in self._waiting if actor.is_ready]
-        chosen = self.random.choice(ready or self._waiting) if self._waiting else None
+        self._wake()
+        waiting = self._ready or self._asleep
+        chosen = waiting.pop(int(self.random.random() * len(waiting))) if waiting else None
         self._holder = chosen
         if chosen is not None:
             chosen.until = None
-            self._waiting.remove(chosen)
             chosen.baton.release()
+
+    def _wake(self) -> None:
+        """See who of those asleep can go on."""
+        for actor in [each for each in self._asleep if each.until is not None and each.until()]:
+            self._asleep.remove(actor)
+            self._ready.append(actor)
 
     def pause(self, *, blocked: bool = False, until: Until | None = None) -> None:
         """Let others go on; raise Killed if that is to be. blocked: this one cannot; until: it sleeps so long.
 
         Of a thread that is no actor's it does nothing.
         """
-        actor = self.actor
+        actor: Actor | None = getattr(self._mine, "actor", None)
         if actor is None:
             return
         if actor.is_dead:
             raise Killed
         with self._lock:
-            if self._holder is actor or self._holder is None:
-                others = [each for each in self._waiting if each.is_ready]
-                if until is None and (not others or not (blocked or self._is_over_to(len(others)))):
-                    self.turns += 1
-                    self._die_maybe(actor)
-                    return
-                actor.until = until
-                self._holder = None
-                self._waiting.append(actor)
-                self._waiting.sort(key=self._actors.index)
-                if blocked and others:
-                    self._hand_to_others(actor)
-                else:
-                    self._hand_on()
-            else:  # the baton went on without it
-                self._waiting.append(actor)
-                self._waiting.sort(key=self._actors.index)
-        actor.baton.acquire()
-        with self._lock:
-            self._die_maybe(actor)
-
-    def _is_over_to(self, others: int) -> bool:
-        return self.random.random() * (others + 1) >= 1
-
-    def _hand_to_others(self, actor: Actor) -> None:
-        self._waiting.remove(actor)
-        self._hand_on()
-        self._waiting.append(actor)
-        self._waiting.sort(key=self._actors.index)
-
-    def _die_maybe(self, actor: Actor) -> None:
+            is_over = self._hand_over(actor, until, blocked=blocked)
+        if is_over:
+            actor.baton.acquire()
         if actor.rate and self.random.random() < actor.rate:
             actor.is_dead = True
             raise Killed
+
+    def _hand_over(self, actor: Actor, until: Until | None, *, blocked: bool) -> bool:
+        """Give the baton to another, or not, as chance will have it; tell whether this one waits for it now."""
+        if self._holder is not actor and self._holder is not None:  # the baton went on without it
+            self._ready.append(actor)
+            return True
+        if until is not None:
+            actor.until = until
+            self._asleep.append(actor)
+            self._hand_on()
+            return True
+        if self._asleep:
+            self._wake()
+        others = len(self._ready)
+        at = int(self.random.random() * (others + (not blocked)))
+        if at >= others:
+            self.turns += 1
+            return False
+        self.turns += 1
+        self._holder, self._ready[at] = self._ready[at], actor
+        self._holder.baton.release()
+        return True

@@ -8,16 +8,20 @@ As in window_kinds.py, which has those in which values become others.
 
 from __future__ import annotations
 
-from manystore import field, index, model, unique
+from manystore import field, index, model, ref, unique
 from manystore.migrations import (
     AddField,
     AddIndex,
+    AddReference,
     AddUnique,
     ChangeLength,
     ChangeNullability,
     DropField,
     Field,
     Index,
+    Operation,
+    Reference,
+    RenameField,
     Unique,
 )
 from manystore.testing.window_kind import COLLECTION, Group, Kind, Pools, Values, kind, same
@@ -143,6 +147,56 @@ def make_unique() -> Kind:
         found=(("tag",), ("tag", "code")),
         uniques=(("code",), ("code",)),
         may_refuse=True,
+    )
+
+
+def refer(*, is_renamed: bool) -> Kind:
+    """A field is to lead to another record from now on, or did so already and gets another name."""
+    if is_renamed:
+
+        @model(collection=COLLECTION, indexes=[index("tag"), index("boss")])
+        class Thing:
+            id: int = field(key=True)
+            tag: str = field(max_length=10)
+            boss: int | None = ref(to="Thing.id", default=None, on_delete="restrict")
+    else:
+
+        @model(collection=COLLECTION, indexes=[index("tag"), index("boss")])
+        class Thing:  # type: ignore[no-redef]
+            id: int = field(key=True)
+            tag: str = field(max_length=10)
+            boss: int | None = None
+
+    base = Thing
+    if is_renamed:
+
+        @model(collection=COLLECTION, version=2, indexes=[index("tag"), index("chief", name="by_boss")])
+        class Thing:  # type: ignore[no-redef]
+            id: int = field(key=True)
+            tag: str = field(max_length=10)
+            chief: int | None = ref(to="Thing.id", default=None, on_delete="restrict")
+    else:
+
+        @model(collection=COLLECTION, version=2, indexes=[index("tag"), index("boss")])
+        class Thing:  # type: ignore[no-redef]
+            id: int = field(key=True)
+            tag: str = field(max_length=10)
+            boss: int | None = ref(to="Thing.id", default=None, on_delete="restrict")
+
+    name = "chief" if is_renamed else "boss"
+    step: Operation = AddReference(COLLECTION, Reference("boss", COLLECTION, "restrict"))
+    if is_renamed:
+        step = RenameField(COLLECTION, "boss", "chief")
+    leads = (1, 1, 2, 3, None, None) if is_renamed else (1, 2, None, None, None, None)
+    return kind(
+        "rename a reference" if is_renamed else "add a reference",
+        (base, Thing),
+        ((step,),),
+        (Group(("tag",), ("tag",)), Group(("boss",), (name,))),
+        ({"tag": _TAGS, "boss": leads}, {"tag": _TAGS, name: leads}),
+        found=(("tag", "boss"), ("tag", name)),
+        refers=("boss", name),
+        may_refuse=not is_renamed,
     )
 
 

@@ -17,20 +17,30 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from manystore import Database, ManystoreError, MigrationRefused
+import msgspec
+
+from manystore import Database, ManystoreError, MigrationRefused, SchemaMismatch
+from manystore.schema.catalog import Catalog
+from manystore.schema.operation import CreateDatabase
+from manystore.schema.schema import Schema
+from manystore.schema.system import SYSTEM
 from manystore.store.registry import open_store
 from manystore.store.url import parse_url
 from manystore.testing import consistency
 from manystore.testing.pacing import Pace
 from manystore.testing.scheduler import Killed, Scheduler
 from manystore.testing.window_deployer import Deployer
-from manystore.testing.window_kind import BASE, HEAD, Kind
+from manystore.testing.window_kind import BASE, HEAD, Kind, Side
 from manystore.testing.window_program import ENDS, KEYS, Notes, Program, Refusal
 from manystore.testing.window_verdict import Moments, counted, verdict
 
 _PROGRAM_DIES, _DEPLOYER_DIES, _SLEEPS = 0.01, 0.02, 0.01
+_SECRET = "5e" * 16
 _ACTS = 14  # of each program
-_LONGEST = {"stable": 6, "open": 24, "raised": 9, "swept": 6}  # acts of all programs that a phase may wait for
+_TURNS = (0, 0, 0, 1, 1, 2)  # how often the window is dropped and opened again
+_STAYS = 0.5  # how often a window that cannot be built stays open, for whoever mends the records
+_LONGEST = {"stable": 6, "open": 24, "dropped": 6, "raised": 9, "swept": 6}
+"""How many acts of all programs a phase may wait for."""
 
 
 class History:
@@ -50,13 +60,20 @@ class History:
         self._is_deployed = False
         self._numbers = itertools.count()
         self._clock: Callable[[], float] = lambda: float(next(self._numbers))
-        self._deployer = Deployer(kind, self.moments, self._clock, self._let_others_work)
+        self._deployer = Deployer(
+            kind,
+            self.moments,
+            self._clock,
+            self._let_others_work,
+            turns=self._random.choice(_TURNS),
+            is_due=self._is_turn_due,
+        )
 
     def run(self) -> list[str]:
         """Let it happen; give what should not have been."""
         random = self._random
         with self._paced():
-            keeper = self._connect(BASE)  # a store in memory lives as long as somebody has it open
+            keeper = self._made()  # a store in memory lives as long as somebody has it open
             try:
                 first = Program(self.kind, BASE, random, self._clock, self.notes)
                 for key in random.sample(KEYS, random.randint(1, 4)):
@@ -65,7 +82,7 @@ class History:
                     self._begin(f"{side} {number}", side)
                 self._scheduler.begin("deployer", self._deploy, _DEPLOYER_DIES)
                 self._scheduler.run()
-                if not self.is_refused or self._phase:  # else the window was never opened
+                if self._deployer.phase != "stable":  # else the window was never opened, or was dropped
                     self._last_look(HEAD)
                 if self.is_refused:
                     self._last_look(BASE)
@@ -74,6 +91,16 @@ class History:
         for name, number in counted(self.notes):
             self.seen[name] += number
         return verdict(self.kind, self.notes, self.moments)
+
+    def _made(self) -> Any:
+        """Make the database and connect; all histories have one secret, so that ways through windows are made once."""
+        first = Catalog.first(Schema.of([self.kind.sides[BASE].model], SYSTEM))
+        store = open_store(parse_url(self._url, self._prefix), wait=self._pace.wait)
+        try:
+            store.alter(CreateDatabase(msgspec.structs.replace(first, secret=_SECRET)))
+            return self._connect(BASE)
+        finally:
+            store.close()
 
     @property
     def _phase(self) -> int:
@@ -104,7 +131,8 @@ class History:
                 except ManystoreError as error:
                     if type(error).__name__ not in ENDS:
                         raise
-                    left = 0
+                    if type(error) is not SchemaMismatch:  # else the window was dropped, and may be opened again
+                        left = 0
                 finally:
                     self._pace.bury()
                     if db is not None:
@@ -155,8 +183,12 @@ class History:
             except MigrationRefused as reason:
                 if not self.kind.may_refuse:
                     self.notes.faults.append(f"the deployer was refused: {reason}")
-                self.is_refused = self._is_deployed = True
                 self.seen["refused"] += 1
+                self.is_refused = True
+                if self._random.random() < _STAYS:
+                    self._is_deployed = True
+                else:
+                    self._deployer.retreat()
             except BaseException:
                 self._is_deployed = True  # so that nobody waits for it
                 raise
@@ -164,6 +196,10 @@ class History:
                 self._pace.bury()
                 if store is not None:
                     store.close()
+
+    def _is_turn_due(self) -> bool:
+        self.seen["turned"] += 1
+        return self._scheduler.random.random() < 0.5
 
     def _let_others_work(self, phase: str) -> None:
         enough = self.notes.done + self._scheduler.random.randint(0, _LONGEST[phase])
@@ -181,13 +217,12 @@ class History:
             program.look(db.thing, 0)
             for key in KEYS:
                 program.get(db.thing, key)
-            if not self.is_refused:
+            if not self.is_refused or self._deployer.phase == "stable":
                 self.notes.faults += consistency.faults(db)
-                self._try_uniques(db, there)
+                self._try_uniques(db, self.kind.sides[side], there)
 
-    def _try_uniques(self, db: Any, there: dict[int, Any]) -> None:
+    def _try_uniques(self, db: Any, side: Side, there: dict[int, Any]) -> None:
         """See that nobody holds a value any more that no record has."""
-        side = self.kind.sides[HEAD]
         for name in side.uniques:
             held = {getattr(record, name) for record in there.values()}
             for number, value in enumerate(dict.fromkeys(side.pools[name])):

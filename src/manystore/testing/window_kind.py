@@ -42,7 +42,8 @@ class Group(NamedTuple):
 class Side(NamedTuple):
     """One version of the program. pools: what its fields are given, the key left out; found: fields with an index.
 
-    uniques: each a field that is held once, once the window is open as far as the head's are concerned.
+    uniques: each a field that is held once, once the window is open as far as the head's are concerned; refers: a field
+    that leads to another record, from then on as well.
     """
 
     model: type[Any]
@@ -50,16 +51,22 @@ class Side(NamedTuple):
     pools: Pools
     found: tuple[str, ...]
     uniques: tuple[str, ...]
+    refers: str = ""
 
 
 class Kind(NamedTuple):
-    """One kind of window. may_refuse: its build may stop, for values that are there twice."""
+    """One kind of window.
+
+    may_refuse: its build may stop, for values that are there twice or lead to nothing. is_copied: its records are made
+    anew while nobody writes, and then have other revisions.
+    """
 
     name: str
     sides: Mapping[str, Side]
     groups: tuple[Group, ...]
     history: History
     may_refuse: bool = False
+    is_copied: bool = False
 
     @property
     def first(self) -> str:
@@ -101,7 +108,9 @@ def kind(
     *,
     found: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
     uniques: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+    refers: tuple[str, str] = ("", ""),
     may_refuse: bool = False,
+    is_copied: bool = False,
 ) -> Kind:
     """Put a kind together. operations: of each migration between the two models, in order."""
     base, head = (Schema.of([model]) for model in models)
@@ -116,7 +125,7 @@ def kind(
     if differences := history.schema().differences(head):
         raise ValueError(f"{name}: the history does not end in the head: {'; '.join(differences)}")
     sides = {
-        side: Side(model, database_of(model, history if side == HEAD else None), pool, fields, unique)
-        for side, model, pool, fields, unique in zip(SIDES, models, pools, found, uniques, strict=True)
+        side: Side(model, database_of(model, history if side == HEAD else None), *more)
+        for side, model, *more in zip(SIDES, models, pools, found, uniques, refers, strict=True)
     }
-    return Kind(name, sides, groups, history, may_refuse)
+    return Kind(name, sides, groups, history, may_refuse, is_copied)

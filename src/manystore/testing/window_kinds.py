@@ -22,7 +22,7 @@ from manystore.migrations import (
     RenameField,
     SplitField,
 )
-from manystore.testing.window_field_kinds import add, drop, make_unique, nullability, widen
+from manystore.testing.window_field_kinds import add, drop, make_unique, nullability, refer, widen
 from manystore.testing.window_kind import COLLECTION, Group, Kind, Values, kind
 
 _TAGS = ("x", "y")
@@ -223,6 +223,40 @@ def map_values() -> Kind:
     )
 
 
+def recode() -> Kind:
+    """The values of a unique become others, so all records are made anew while nobody writes."""
+
+    @model(collection=COLLECTION, indexes=[index("tag")], uniques=[unique("code", name="one_code")])
+    class Thing:
+        id: int = field(key=True)
+        tag: str = field(max_length=10)
+        code: str | None = field(default=None, max_length=10)
+
+    base = Thing
+
+    @model(collection=COLLECTION, version=2, indexes=[index("tag")], uniques=[unique("code", name="one_code")])
+    class Thing:  # type: ignore[no-redef]
+        id: int = field(key=True)
+        tag: str = field(max_length=10)
+        code: str | None = field(default=None, max_length=10)
+
+    ups: dict[Any, Any] = {f"c{number}": f"k{number}" for number in range(5)}
+    downs = {new: old for old, new in ups.items()}
+    return kind(
+        "recode a unique",
+        (base, Thing),
+        ((MapValues(COLLECTION, ("code",), ups, downs),),),
+        (
+            Group(("tag",), ("tag",)),
+            Group(("code",), ("code",), lambda old: (ups.get(*old, *old),), lambda new: (downs.get(*new, *new),)),
+        ),
+        ({"tag": _TAGS, "code": (*ups, "x", None)}, {"tag": _TAGS, "code": (*downs, "x", None)}),
+        found=(("tag", "code"), ("tag", "code")),
+        uniques=(("code",), ("code",)),
+        is_copied=True,
+    )
+
+
 def chain() -> Kind:
     """Two migrations at once: a split, a rename, a cast and a computed field."""
 
@@ -298,7 +332,10 @@ def all_kinds() -> tuple[Kind, ...]:
         drop(),
         widen(),
         map_values(),
+        recode(),
         make_unique(),
+        refer(is_renamed=True),
+        refer(is_renamed=False),
         nullability(is_required=True),
         nullability(is_required=False),
         chain(),

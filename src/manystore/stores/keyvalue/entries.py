@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from typing import Any, TypeAlias
 
+from ...generated import function
 from ...schema.catalog import Catalog, IndexState
 from ...schema.encoding import NONE, Encode, check_entries, descending, encoder
 from ...schema.schema import Collection, Reference, Schema, Unique
@@ -153,7 +154,7 @@ class Upkeep:
             names[f"s{number}"] = space
             text = "".join(f"{{t[{place}]}}" for place in (*places, 1, 0))
             entries.append(f"(s{number}, f'{text}'{value})")
-        return _compiled(f"def made(t): return [{', '.join(entries)}]", names)
+        return function("entries", f"def made(t): return [{', '.join(entries)}]", names)
 
     def by_columns(self) -> list[tuple[str, Callable[[Sequence[str], Sequence[Sequence[Any]]], list[str]]]]:
         """Give of each index its space, and what makes the names of its entries for many records at once.
@@ -168,7 +169,7 @@ class Upkeep:
             each = "".join(f", v{place}" for place in dict.fromkeys(at))
             lists = "".join(f", w[{place}]" for place in dict.fromkeys(at))
             source = f"def made(names, w): return [f'{text}{GAP}{{name}}' for name{each} in zip(names{lists})]"
-            found.append((space, _compiled(source, dict(names))))
+            found.append((space, function("entries by columns", source, dict(names))))
         return found
 
     @staticmethod
@@ -176,7 +177,7 @@ class Upkeep:
         """Make texts(watched, name): the texts of a record; name: of the record."""
         names: dict[str, Any] = {f"e{place}": encode for place, encode in enumerate(encoders)}
         texts = ["name", repr(GAP), *(f"e{place}(w[{place}])" for place in range(len(encoders)))]
-        return _compiled(f"def made(w, name): return [{', '.join(texts)}]", names)
+        return function("entries", f"def made(w, name): return [{', '.join(texts)}]", names)
 
     def _make_moves(
         self, parts: Sequence[tuple[str, Sequence[int]]]
@@ -197,7 +198,7 @@ class Upkeep:
             body.append(f" if {' or '.join(f'was[{p}] != will[{p}]' for p in at)}:")
             body.append(f"  old, new = f'{old}', f'{new}'")
             body.append(f"  if old != new: gone.append((s{number}, old)); come.append((s{number}, new, b''))")
-        return _compiled("\n".join([*body, " return gone, come"]), names)
+        return function("entries", "\n".join([*body, " return gone, come"]), names)
 
     def _claims(self) -> list[Claim]:
         made: list[Claim] = []
@@ -262,10 +263,3 @@ class Upkeep:
         """Do the same for the values of all fields in order."""
         if self._check is not None:
             self._check(values)
-
-
-def _compiled(source: str, names: dict[str, Any]) -> Callable[..., Any]:
-    """Compile a generated function, in half the time of a loop; its source holds places only, never a name."""
-    exec(compile(source, "<manystore entries>", "exec"), names)
-    made: Callable[..., Any] = names["made"]
-    return made

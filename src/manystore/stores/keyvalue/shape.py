@@ -7,6 +7,7 @@ record with fields that the program does not know goes through a dict, which kee
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -51,22 +52,14 @@ class Shape:
         self.model = collection.model
         self._version = collection.version
         members = [*HEAD, *collection.columns]
-        names = [f"f{place}" for place in range(len(members))]
-        self._twin = msgspec.defstruct(
-            "Twin",
-            [(name, Any, self._default(member)) for name, member in zip(names, members, strict=True)],
-            rename=dict(zip(names, members, strict=True)),
-            forbid_unknown_fields=True,
-            gc=False,
-        )
+        self._twin, self._read = _twin(tuple((member, self._default(member)) for member in members))
         self._has_extras = EXTRAS in collection.columns
         self._made = _without(self._twin, members.index(EXTRAS)) if self._has_extras else self._twin
-        self._read = msgspec.json.Decoder(self._twin).decode
         places = {column: place for place, column in enumerate(collection.columns)}
         self._are_known = all(column in places for column in upkeep.columns)
         watched = [places.get(column, 0) for column in upkeep.columns]
         self._of_values: Callable[[Any], Watched] = _several(itemgetter, watched)
-        self._of_twin: Callable[[Any], Watched] = _several(attrgetter, [names[place + len(HEAD)] for place in watched])
+        self._of_twin: Callable[[Any], Watched] = _several(attrgetter, [f"f{place + len(HEAD)}" for place in watched])
         self.name: Callable[[Sequence[Any]], str] = _namer(upkeep, collection.key_positions)
         """Give the name of the record with these bound values."""
 
@@ -191,6 +184,20 @@ class Keeper:
                 raise SchemaMismatch((f"{collection.stored} is missing there",))
             made = self._shapes[id(collection)] = Shape(collection, upkeep, self.older(collection.name))
         return made
+
+
+@lru_cache(maxsize=256)
+def _twin(members: tuple[tuple[str, Any], ...]) -> tuple[Callable[..., Any], Callable[[bytes], Any]]:
+    """Make the Struct of some stored names, and what reads it; members: each with its default."""
+    names = [f"f{place}" for place in range(len(members))]
+    twin = msgspec.defstruct(
+        "Twin",
+        [(name, Any, default) for name, (_, default) in zip(names, members, strict=True)],
+        rename=dict(zip(names, (member for member, _ in members), strict=True)),
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return twin, msgspec.json.Decoder(twin).decode
 
 
 def left_behind(older: Collection, kept: Collection) -> frozenset[str]:

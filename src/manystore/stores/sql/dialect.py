@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
@@ -74,6 +74,11 @@ class Dialect(ABC):
     """How many rows one INSERT takes, the largest first; (0,): the driver takes many by itself."""
     copied_from: ClassVar[float] = math.inf
     """From how many rows on they are copied in, in less time but with three waits more."""
+
+    @property
+    def key(self) -> Hashable:
+        """Give what two dialects have in common that write the same texts."""
+        return type(self)
 
     # -- tables --
 

@@ -7,7 +7,7 @@ differ in is told by the server itself; only MariaDB is run by the tests.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -80,6 +80,11 @@ class MySQL(Dialect):
         self.is_mariadb = is_mariadb
         self.marked = _MARKED if is_mariadb else ""
         self.collation = "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
+
+    @property
+    def key(self) -> Hashable:
+        """Give what two dialects have in common that write the same texts."""
+        return type(self), self.is_mariadb
 
     def column_type(self, field: Field, *, indexed: bool) -> TypeEngine[Any]:
         """Give the type of a field's column. Long text lies beside its row, of which 65,535 bytes is the most."""

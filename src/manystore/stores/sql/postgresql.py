@@ -104,7 +104,7 @@ class ServerConnection(Connection):
 
     def is_stale(self) -> bool:
         """Tell whether the server has hung up."""
-        return readable(self.raw.pgconn.socket)
+        return bool(self.raw.closed) or readable(self.raw.pgconn.socket)
 
     def hurry(self, seconds: float) -> None:
         """Wait no longer than that for each answer to come."""

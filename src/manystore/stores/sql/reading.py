@@ -30,9 +30,8 @@ class Reading:
     def __init__(self, plan: Plan, reader: Reader) -> None:
         self.plan = plan
         self.reader = reader
-        self._selects = Selects(plan, reader.layout)
+        self._selects = Selects.of(plan, reader.layout)
         self.operands = Operands(plan, self._selects)
-        self._kept: dict[Shape, Statement] = {}
         self._load = plan.codec.load
         self.is_marked = self._selects.marked
         self.is_remote = self._selects.dialect.remote
@@ -79,10 +78,7 @@ class Reading:
 
     def statement(self, shape: Shape) -> Statement:
         """Give the kept statement of a shape."""
-        found = self._kept.get(shape)
-        if found is None:
-            found = self._kept[shape] = self._selects.statement(shape)
-        return found
+        return self._selects.statement(shape)
 
     def _most_records(self, values: Values) -> int:
         assert self._most is not None

@@ -9,6 +9,7 @@ import msgspec
 
 from ...schema.catalog import Catalog
 from ...schema.schema import Collection, Schema
+from .keeping import kept
 from .mutation import Mutation
 from .tables import Layout
 
@@ -21,15 +22,19 @@ class Known:
         self.schema: Schema = heeded(catalog)
         self.dialect = layout.dialect
         self._layout = layout
-        self._mutations: dict[int, Mutation] = {}
+        self._mutations: dict[int, tuple[Collection, Mutation]] = {}
+        self._alike: dict[Collection, Mutation] = kept((layout.key, self.schema), dict[Collection, Mutation])
 
     def mutation(self, collection: Collection) -> Mutation:
         """Give the statements of a collection, as the program or the catalog describes it."""
-        # By identity, because a collection is slow to hash; the mutation keeps it, so the id stays its own.
+        # By identity, because a collection is slow to hash; the entry keeps it, so the id stays its own.
         found = self._mutations.get(id(collection))
         if found is None:
-            found = self._mutations[id(collection)] = Mutation(collection, self.schema, self._layout)
-        return found
+            made = self._alike.get(collection)
+            if made is None:
+                made = self._alike[collection] = Mutation(collection, self.schema, self._layout)
+            found = self._mutations[id(collection)] = (collection, made)
+        return found[1]
 
 
 def heeded(catalog: Catalog) -> Schema:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
+import msgspec
 from sqlalchemy import (
     ColumnElement,
     FromClause,
@@ -35,6 +36,7 @@ from .condition import (
     tests,
 )
 from .dialect import Clause, Statement, parameter
+from .keeping import kept
 from .tables import REVISION, VERSION, Layout
 
 Form: TypeAlias = Literal["plain", "capped", "probe", "probed", "point"]
@@ -69,6 +71,7 @@ class Selects:
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self.plan = plan
+        self._kept: dict[Shape, Statement] = {}
         self.dialect = layout.dialect
         # Where each statement is waited for, an answer brings the proof of its epoch along: one row of nothing at its
         # end, so that an answer without records needs no second question.
@@ -86,8 +89,23 @@ class Selects:
         self.lists = [test.param for test in operands if test.op in ("in", "not_in")]
         self.prefixes = [test.param for test in operands if test.op in ("prefix", "not_prefix")]
 
+    @classmethod
+    def of(cls, plan: Plan, layout: Layout) -> Selects:
+        """Give those of a plan, or of one that is alike."""
+        parts = (plan.collection, plan.access, plan.where, plan.residual, plan.order, plan.presorted, plan.output)
+        # Of the plan only what says which statements it needs; all else belongs to one program.
+        bare = msgspec.structs.replace(plan, codec=None, matches=None, sort_keys=(), is_after=None, compiled={})
+        return kept((layout.key, *parts, plan.columns, plan.totals), lambda: cls(bare, layout))
+
     def statement(self, shape: Shape) -> Statement:
-        """Build and compile the statement of a shape."""
+        """Give the statement of a shape."""
+        found = self._kept.get(shape)
+        if found is None:
+            found = self._kept[shape] = self._made(shape)
+        return found
+
+    def _made(self, shape: Shape) -> Statement:
+        """Build and compile a statement."""
         plan = self.plan
         if shape.form == "probe":
             built = self._probe(shape)

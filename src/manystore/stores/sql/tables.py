@@ -6,7 +6,7 @@ Knows schemas and SQLAlchemy's tables; must not know plans, changes or connectio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, MetaData, Table
@@ -16,6 +16,7 @@ from ...errors import NotADatabase
 from ...schema.catalog import Catalog
 from ...schema.schema import Collection, Field, Schema
 from .dialect import LONG, Dialect
+from .keeping import kept
 
 REVISION, PREVIOUS, VERSION, EXTRAS = "_revision", "_previous", "_version", "_extras"
 CATALOG = "_manystore"
@@ -31,25 +32,33 @@ class Layout:
     def __init__(self, prefix: str, dialect: Dialect) -> None:
         self.prefix = prefix
         self.dialect = dialect
+        self.key: Hashable = (dialect.key, prefix)
+        """What two layouts have in common whose tables are alike."""
+        self.catalog: Table = kept((self.key, CATALOG), self._catalog)
+        self.writers: Table = kept((self.key, WRITERS), self._writers)
+        self._kept: dict[tuple[int, str], tuple[Collection, Table]] = {}
+
+    def _catalog(self) -> Table:
         # epoch stands before the catalog's long text: reading it touches the row's first page only.
-        self.catalog = Table(
-            self._name(prefix + CATALOG),
+        return Table(
+            self._name(self.prefix + CATALOG),
             MetaData(),
             Column("format", LONG, nullable=False),
-            Column("epoch", dialect.column_type(_EPOCH, indexed=True), nullable=False),
-            Column("catalog", dialect.column_type(_TEXT, indexed=False), nullable=False),
-            **dialect.table_options(),
+            Column("epoch", self.dialect.column_type(_EPOCH, indexed=True), nullable=False),
+            Column("catalog", self.dialect.column_type(_TEXT, indexed=False), nullable=False),
+            **self.dialect.table_options(),
         )
-        # One row for each step under way (slot.py); only where a reply can be lost.
-        self.writers = Table(
-            self._name(prefix + WRITERS),
+
+    def _writers(self) -> Table:
+        """Make the table with one row for each step under way (slot.py), for where a reply can be lost."""
+        return Table(
+            self._name(self.prefix + WRITERS),
             MetaData(),
             Column("name", LONG, primary_key=True, autoincrement=False),
             Column("number", LONG, nullable=False),
-            Column("seen", dialect.column_type(_SEEN, indexed=False), nullable=False),
-            **dialect.table_options(rewritten=True),
+            Column("seen", self.dialect.column_type(_SEEN, indexed=False), nullable=False),
+            **self.dialect.table_options(rewritten=True),
         )
-        self._kept: dict[tuple[int, str], tuple[Collection, Table]] = {}
 
     def table(self, collection: Collection, stored: str | None = None) -> Table:
         """Give the table of a collection. stored: the name that its records are kept under, where that is another's."""

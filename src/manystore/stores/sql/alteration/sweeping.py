@@ -21,7 +21,7 @@ from ....store.binding import Turn, binder, loader
 from ..connections import Answer, Bound
 from ..dialect import Clause, Row, Statement, parameter
 from ..reader import Reader, changed
-from ..tables import EXTRAS, REVISION, VERSION, Layout
+from ..tables import EXTRAS, REVISION, VERSION, Layout, halted
 from .run import Run
 
 Values: TypeAlias = Sequence[Any]  # of one column
@@ -58,7 +58,7 @@ class Sweeping:
 
     def page(self, run: Run, operation: Sweep) -> Progress:
         """Rewrite the next records."""
-        if not self._is_due:
+        if not self._is_due or (operation.after is None and self._is_halted(run)):
             return Progress(0)
         if not self._new:
             self._mark(run)
@@ -84,6 +84,13 @@ class Sweeping:
             return Progress(len(rows))
         ends = zip(self._keys, keys, strict=True)
         return Progress(len(rows), [_turned(values[-1:], self._loads[column])[0] for column, values in ends])
+
+    def _is_halted(self, run: Run) -> bool:
+        """Tell whether a contraction was begun and cut off. It came after all sweeping, and nobody has written since.
+
+        `down` sweeps before it contracts, so that is what it begins with when it is given again.
+        """
+        return self._dialect.remote and not run.is_noting and run.ask(self._epoch_text) == [(halted(self.epoch),)]
 
     def _mark(self, run: Run) -> None:
         """Where nothing but the version changes, set it.

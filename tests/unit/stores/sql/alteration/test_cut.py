@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
 from manystore.errors import Unavailable
-from manystore.schema.operation import Contract, Operation, Prepare, Sweep
+from manystore.schema.operation import Contract, Operation, Prepare, Progress, Sweep
 
 from . import race as r
 from .race import Race, rider
@@ -135,6 +135,29 @@ def meets_nothing_wrong(race: Race) -> None:
     a, b = r.ABOVE.positions["a"], r.ABOVE.positions["b"]
     assert (rows[2][a], rows[2][b]) == (6, 5)
     race.insert(r.TEAM, (9, "Red"))
+
+
+@pytest.mark.slow
+def test_after_a_contraction_that_was_cut_off_there_is_nothing_to_sweep(
+    places: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # `down` sweeps, and then contracts. Given again, it begins with the sweep, whatever the tables look like.
+    race = places()
+    race.insert(r.BASE, rider(1), rider(2, a=5, b=6))
+    prepared(race)
+    base = race.catalog.base
+    race.replace(race.catalog.changed(head=base, stored=None, older=race.catalog.kept, absent={}, indexes={}))
+    dropped = race.catalog
+    stable = dropped.changed(phase="stable", older=None, target="")
+    sweep = Sweep(dropped.epoch, "rider", r.lifted)
+
+    number = 0
+    while race.catalog.phase != "stable":
+        assert race.store.alter(sweep) == Progress(0)
+        with cut_before(race, number, monkeypatch), suppress(Cut):
+            race.store.alter(Contract(dropped.epoch, stable))
+        number += 1
+    assert number > 3
 
 
 @pytest.mark.parametrize("many", [None, r.MANY])
