@@ -78,7 +78,7 @@ def test_plan_says_what_up_would_do_and_changes_nothing(site: Site, run: Run) ->
     assert "    ALTER TABLE rider ADD COLUMN city TEXT DEFAULT 'Oslo' NOT NULL" in lines
     assert "  build by_city, unique_email of rider" in lines
     assert any(line.startswith("  until rider is swept, filters that only by_zip, by_last can serve") for line in lines)
-    assert "    rewrite 7 records of OldRider, 500 at a time" in lines
+    assert "    rewrite 7 records of OldRider, 1000 at a time" in lines
     assert lines.index("  contract  [blocking: others wait meanwhile]") < lines.index(
         "    take away index rider.by_zip"
     )

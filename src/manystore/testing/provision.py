@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from manystore import Call, Database
+from manystore.query.capabilities import Capabilities
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import ReplaceCatalog
@@ -57,6 +58,12 @@ class Place:
         self.prefix = prefix
         self.calls: list[Call] = []
         self._opened: list[Database] = []
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the store says of itself."""
+        stated: Capabilities = known()[parse_url(self.url).scheme].load().capabilities
+        return stated
 
     def connect(self, database: type[D], **options: Any) -> D:
         """Connect to this place; every call that is made there is added to `calls`."""

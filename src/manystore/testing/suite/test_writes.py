@@ -29,8 +29,6 @@ from manystore import (
     model,
     ref,
 )
-from manystore.store.registry import known
-from manystore.store.url import parse_url
 from manystore.testing.models import (
     Address,
     Author,
@@ -272,10 +270,7 @@ def test_create_all_refuses_a_record_that_no_step_holds_before_the_first_is_writ
 
 
 def test_create_all_takes_as_many_steps_as_one_as_the_store_says(library: Library, place: Place) -> None:
-    books, joined = (
-        _books(library, 3 * BOOKS_A_STEP),
-        known()[parse_url(place.url).scheme].load().capabilities.joined_steps,
-    )
+    books, joined = _books(library, 3 * BOOKS_A_STEP), place.capabilities.joined_steps
     library.book.create_all([Book(isbn="first", title="t", author_id=books[0].author_id)])
     place.calls.clear()
     library.book.create_all(books)
