@@ -46,8 +46,8 @@ class Session(pymysql.connections.Connection):
         if sslp:
             return cast("SSLContext", create(sslp))
         if Session._trusting is None:
-            Session._trusting = create(sslp)
-        return cast("SSLContext", Session._trusting)
+            Session._trusting = cast("SSLContext", create(sslp))
+        return Session._trusting
 
 
 class _Cursor(pymysql.cursors.Cursor):
