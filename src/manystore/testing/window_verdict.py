@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 from manystore.testing.lens_oracle import FOR_EVER, Act, Oracle, explain
 from manystore.testing.window_kind import BASE, HEAD, Kind
@@ -141,11 +142,20 @@ def _is_kept_up(kind: Kind, moments: Moments, refusal: Refusal) -> bool:
 
 
 def _is_missing(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
-    """Tell whether the record that a reference leads to may have been missing some time in a span."""
-    target = dict(refusal.values).get(kind.sides[refusal.side].refers)
-    if target is None:
-        return False
-    acts = notes.acts[target]
+    """Tell whether the record that a reference leads to may have been missing some time in a span.
+
+    What leads to nothing since before there was a reference, SQL stores refuse in a record that programs of the head
+    change elsewhere, until the window is built or refused.
+    """
+    values, name = dict(refusal.values), kind.sides[refusal.side].refers
+    targets = {values[name]} if name in values else set[Any]()
+    if not targets and kind.may_refuse and refusal.key is not None:
+        acts = notes.acts[refusal.key]
+        targets = {a.values[n] for a in acts for n in (side.refers for side in kind.sides.values()) if n in a.values}
+    return any(_may_lack(notes.acts[target], refusal) for target in targets if target is not None)
+
+
+def _may_lack(acts: list[Act], refusal: Refusal) -> bool:
     there = [act for act in acts if act.is_sure and act.what in _THERE and act.end < refusal.begin]
     since = max((act.begin for act in there), default=-FOR_EVER)
     return not there or any(a.what == "delete" and a.end >= since and a.begin <= refusal.end for a in acts)
