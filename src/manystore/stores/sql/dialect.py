@@ -60,8 +60,6 @@ class Dialect(ABC):
     """A refused statement spoils its transaction unless a savepoint stands before it."""
     own_guards: ClassVar[bool] = True
     """An UPDATE may look at its own table in its condition."""
-    guarded_by_null: ClassVar[bool] = False
-    """A guarded INSERT takes its version from where the guards hold, and is refused for the lack of one ("taken")."""
     ordered_subqueries: ClassVar[bool] = True
     """Rows leave a limited subquery in the subquery's order."""
     now: ClassVar[str] = ""

@@ -284,12 +284,8 @@ class Mutation:
         values.append(literal_column(str(self.collection.version)))
         if not guarded:
             return insert(self.table).values(dict(zip(columns, values, strict=True)))
-        found = self._found(checked)
-        looks_at_itself = any(r.target == self.collection.name for r, _ in self._checked if r.field in checked)
-        if self._dialect.guarded_by_null and not looks_at_itself:
-            guard = select(values.pop()).where(self._layout.catalog.c.epoch == _bind("epoch"), *found)
-            return insert(self.table).values(dict(zip(columns, [*values, guard.scalar_subquery()], strict=True)))
-        return insert(self.table).from_select(columns, select(*values).where(self._epoch, *found))
+        where = [self._epoch, *self._found(checked)]
+        return insert(self.table).from_select(columns, select(*values).where(*where))
 
     def _replace(self, required: Sequence[str], checked: Sequence[str], *, guarded: bool) -> Executable:
         values = {f.name: _bind(f"new.{f.name}") for f in self.collection.fields if f.name not in self.collection.key}
