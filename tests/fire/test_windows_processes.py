@@ -30,6 +30,7 @@ OPTIONS = {"sqlite": "?durability=off&timeout=60"}
 _PATIENCE = 240.0
 _LOOK = 0.05
 _BUSY = 3_000  # bytes that a program has written down before it may be killed or stopped
+_DEATHS = 8  # of the deployer: where a process takes long to begin, it would come to no end
 _LAST = 20_000  # bytes that all go on to write down once the window is behind them
 
 
@@ -44,6 +45,7 @@ class Company:
         self._number = 0
         self._stop = directory / "stop"
         self.killed = self.stopped = 0
+        self._deaths = 0
         self._journals: dict[int, Path] = {}
         self._running = {at: self._begin(at) for at in range(len(ROLES))}
 
@@ -86,7 +88,10 @@ class Company:
             return
         if not journal.exists() or (journal.stat().st_size < _BUSY and not is_deployer):
             return
+        if is_deployer and self._deaths == _DEATHS:
+            return
         if chance < 0.2 or not self.killed:
+            self._deaths += is_deployer
             process.kill()
             process.wait()
             self._running[at] = self._begin(at)
