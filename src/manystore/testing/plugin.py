@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(capability): fails, and must fail, on a store that states it lacks this")
     config.addinivalue_line("markers", "soak: runs for minutes, to find what is rare")
     config.addinivalue_line("markers", "server: needs a server; given to all tests of a store that is one")
-    # A driver's thread may draw while hypothesis makes an example, as kazoo's does for the pause after a lost connection.
+    # A driver's thread may draw while hypothesis makes an example: kazoo's does, for the pause after a lost connection.
     config.addinivalue_line(
         "filterwarnings", "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
     )
