@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -14,6 +15,7 @@ from manystore.stores.keyvalue.protocol import Absent, Same, token_of
 from manystore.testing import servers
 from manystore.testing.fault import Stage
 from manystore.testing.network import Proxy
+from manystore.testing.servers.server import HOST
 from manystore.testing.speech import Numbered
 
 from .conftest import EPOCH
@@ -108,16 +110,29 @@ def test_the_leader_dies_while_commits_stream(ensemble, root):
             done.set()
         for future in running:
             future.result()
-    with Hire.connect(ensemble.url + root) as db:
+    for stream in streams:
+        assert len(stream.unknown) <= 3
+        stream.db.close()
+    # A server of ZooKeeper 3.8.0 that was killed as the leader may hold, once it is back, two nodes that the others do
+    # not (docs/guarantees.md). So each is asked by itself: what most servers hold has to be right.
+    wrong = [faults(f"zookeeper://{HOST}:{node.port}{root}", streams) for node in ensemble.nodes]
+    assert sum(not found for found in wrong) >= 2, wrong
+
+
+def faults(url, streams):
+    """Give what one server holds that contradicts the answers, or itself."""
+    found = []
+    with Hire.connect(url) as db:
         stored = {bike.id: bike for bike in db.bike.find(scan=True)}
-        for stream in streams:
-            assert set(stream.acknowledged) <= set(stored)
-            assert not set(stream.refused) & set(stored)
-            assert stored[stream.number].hires in stream.hires
-            assert len(stream.unknown) <= 3
-            stream.db.close()
         by_index = [bike.id for bike in db.bike.find(order_by=asc(Bike.hires), scan=True)]
-        assert sorted(by_index) == sorted(stored)
+    for stream in streams:
+        found += [f"{key} is lost" for key in set(stream.acknowledged) - set(stored)]
+        found += [f"{key} was refused, and is there" for key in set(stream.refused) & set(stored)]
+        if stored[stream.number].hires not in stream.hires:
+            found.append(f"{stream.number} has {stored[stream.number].hires} hires, not one of {stream.hires}")
+    if sorted(by_index) != sorted(stored):
+        found.append(f"by index {sorted(Counter(by_index) - Counter(stored))} more, {set(stored) - set(by_index)} less")
+    return found
 
 
 def wait_until(holds, patience=180):
