@@ -43,6 +43,7 @@ def test_every_scan_has_a_reason(place: provision.Place, kind: str) -> None:
     assert {function for function, collections in scans.items() if collections} == set(reasons())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", stores("memory", "sqlite", *SERVERS))
 def test_every_operation_reads_in_few_waits(place: provision.Place, kind: str) -> None:
     """The most is instance_get with nine related collections: two waits a level on etcd and ZooKeeper."""

@@ -10,6 +10,7 @@ import pytest
 
 from manystore.testing.crew import Crew, Seat
 
+pytestmark = pytest.mark.slow  # each crew is some processes that begin
 ROOT = str(Path(__file__).parents[__name__.count(".")])
 
 
