@@ -52,7 +52,7 @@ class Shape:
         self.model = collection.model
         self._version = collection.version
         members = [*HEAD, *collection.columns]
-        self._twin, self._read = _twin(tuple((member, self._default(member)) for member in members))
+        self._twin, self._read = twin(tuple(members), *map(self._default, members))
         self._has_extras = EXTRAS in collection.columns
         self._made = _without(self._twin, members.index(EXTRAS)) if self._has_extras else self._twin
         places = {column: place for place, column in enumerate(collection.columns)}
@@ -186,18 +186,21 @@ class Keeper:
         return made
 
 
-@lru_cache(maxsize=256)
-def _twin(members: tuple[tuple[str, Any], ...]) -> tuple[Callable[..., Any], Callable[[bytes], Any]]:
-    """Make the Struct of some stored names, and what reads it; members: each with its default."""
+@lru_cache(maxsize=256, typed=True)  # a default of 1 is none of True
+def twin(members: tuple[str, ...], /, *defaults: Any) -> tuple[Callable[..., Any], Callable[[bytes], Any]]:
+    """Make the Struct of some stored names, and what reads it: the n-th is the attribute f<n>.
+
+    defaults: one for each; NODEFAULT for what must be there.
+    """
     names = [f"f{place}" for place in range(len(members))]
-    twin = msgspec.defstruct(
+    made = msgspec.defstruct(
         "Twin",
-        [(name, Any, default) for name, (_, default) in zip(names, members, strict=True)],
-        rename=dict(zip(names, (member for member, _ in members), strict=True)),
+        [(name, Any, default) for name, default in zip(names, defaults, strict=True)],
+        rename=dict(zip(names, members, strict=True)),
         forbid_unknown_fields=True,
         gc=False,
     )
-    return twin, msgspec.json.Decoder(twin).decode
+    return made, msgspec.json.Decoder(made).decode
 
 
 def left_behind(older: Collection, kept: Collection) -> frozenset[str]:

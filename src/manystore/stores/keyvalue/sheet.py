@@ -12,13 +12,14 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec import NODEFAULT
 
 from ...schema.operation import Columns
 from .entries import Upkeep
 from .protocol import Key
-from .shape import EXTRAS, HEAD, encoded
+from .shape import EXTRAS, HEAD, encoded, twin
 
-_MEMBERS: tuple[Any, ...] = (("r", Any), ("p", Any), ("n", Any))
+_MUST = (NODEFAULT,) * len(HEAD)
 
 
 class Sheet(msgspec.Struct, frozen=True, gc=False):
@@ -37,13 +38,11 @@ class Twins:
     def __init__(self, older: Upkeep, kept: Upkeep) -> None:
         self._version = kept.version
         self._columns, self._kept_columns = older.collection.columns, kept.collection.columns
-        names = _names(self._columns)
-        defaults = map(older.absent.get, self._columns)
-        members = [("x", Any, None), *((name, Any, default) for name, default in zip(names, defaults, strict=True))]
-        twin = _twin(members, (EXTRAS, *self._columns))
-        self._read: Callable[[bytes], Any] = msgspec.json.Decoder(twin).decode
-        self._taken: Callable[[Any], tuple[Any, ...]] = attrgetter("r", "p", *names)
-        self._made: Callable[..., Any] = _twin([(name, Any) for name in _names(self._kept_columns)], self._kept_columns)
+        _, self._read = twin((*HEAD, EXTRAS, *self._columns), *_MUST, None, *map(older.absent.get, self._columns))
+        first = len(HEAD) + 1
+        places = (0, 1, *range(first, first + len(self._columns)))  # all but the version and the complement
+        self._taken: Callable[[Any], tuple[Any, ...]] = attrgetter(*[f"f{place}" for place in places])
+        self._made, _ = twin((*HEAD, *self._kept_columns), *_MUST, *[NODEFAULT] * len(self._kept_columns))
 
     @staticmethod
     def fit(older: Upkeep) -> bool:
@@ -54,19 +53,19 @@ class Twins:
     def read(self, records: Mapping[Key, bytes]) -> tuple[Sheet, dict[Key, bytes]]:
         """Read the records that are of the older shape, and nothing else; give the others as they are."""
         keys, found, twins, rest = list[Key](), list[bytes](), list[Any](), dict[Key, bytes]()
-        read, version = self._read, self._version
+        read, version = self._read, self._version  # f2 and f3: the version and the complement
         for key, data in records.items():
             try:
-                twin = read(data)
+                made = read(data)
             except msgspec.MsgspecError:  # a member that neither shape has; or no JSON, and whoever is next refuses it
                 rest[key] = data
                 continue
-            if twin.x is not None or twin.n == version:
+            if made.f3 is not None or made.f2 == version:
                 rest[key] = data
                 continue
             keys.append(key)
             found.append(data)
-            twins.append(twin)
+            twins.append(made)
         tokens, previous, *columns = zip(*map(self._taken, twins), strict=True) if twins else ((), ())
         return Sheet(keys, found, tokens, previous, dict(zip(self._columns, columns, strict=False))), rest
 
@@ -74,13 +73,3 @@ class Twins:
         """Write the records of a sheet with the columns of the kept shape."""
         columns = [new[column] for column in self._kept_columns]
         return list(map(encoded, map(self._made, sheet.tokens, sheet.previous, repeat(self._version), *columns)))
-
-
-def _names(columns: Sequence[str]) -> list[str]:
-    return [f"f{place}" for place in range(len(columns))]
-
-
-def _twin(members: Sequence[Any], columns: Sequence[str]) -> Any:
-    names = [name for name, *_ in (*_MEMBERS, *members)]
-    rename = dict(zip(names, (*HEAD, *columns), strict=True))
-    return msgspec.defstruct("Twin", [*_MEMBERS, *members], rename=rename, forbid_unknown_fields=True, gc=False)
