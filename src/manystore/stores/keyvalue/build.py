@@ -6,12 +6,10 @@ that was read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ...errors import Unavailable
 from ...schema.encoding import NONE
 from ...schema.operation import Build, Progress
-from .bulk import Bulk, Piece, still
+from .bulk import Bulk, Piece, records_of, still
 from .protocol import Key, version_of
 from .shape import decoded
 
@@ -23,8 +21,7 @@ def build(bulk: Bulk, operation: Build) -> Progress:
     if upkeep.is_idle and (older is None or older.is_idle):
         return Progress(0)
     page, after = bulk.page(upkeep.space, operation.after, operation.limit)
-    found = zip(page.names, page.values, strict=True)
-    records = {(upkeep.space, name): data for name, data in found if data is not None}
+    records = records_of(upkeep.space, page)
 
     def piece(key: Key, data: bytes) -> Piece | None:
         own, name = keeper.upkeep(operation.collection, version_of(data)), key[1]
@@ -36,10 +33,7 @@ def build(bulk: Bulk, operation: Build) -> Progress:
         targets = {(p.targets, texts[p.place]): p for p in own.pointers if texts[p.place] != NONE}
         return Piece(key, data, still(key, data), [(*entry, b"") for entry in names], [], claims, targets)
 
-    def pieces(due: Mapping[Key, bytes]) -> list[Piece]:
-        return [made for key, data in due.items() if (made := piece(key, data)) is not None]
-
-    _, left = bulk.carry_out(records, pieces, upkeep.collection)
+    _, left = bulk.carry_out(records, piece, upkeep.collection)
     if left:
         raise Unavailable("other writers kept changing some records; go on where this began")
     return Progress(len(records), after)

@@ -39,6 +39,11 @@ def still(key: Key, data: bytes) -> Same:
     return Same(key, token_of(data), head_of(data))
 
 
+def records_of(space: str, page: Page) -> dict[Key, bytes]:
+    """Give the records of a page of their space."""
+    return {(space, name): data for name, data in zip(page.names, page.values, strict=True) if data is not None}
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What one commit may hold."""
 
@@ -88,9 +93,7 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
     deletes: Sequence[Sequence[Key]]
 
 
-Make: TypeAlias = Callable[
-    [Mapping[Key, bytes]], list[Piece]
-]  # of records, what those of them need that need something
+Make: TypeAlias = Callable[[Key, bytes], Piece | None]
 
 
 class Bulk:
@@ -124,7 +127,7 @@ class Bulk:
         """
         todo, number, problems = dict(records), 0, _Problems(collection)
         for attempt in range(_TRIES):
-            pieces = make(todo)
+            pieces = [piece for key, data in todo.items() if (piece := make(key, data)) is not None]
             number = number or len(pieces)
             if not pieces:
                 todo = {}
@@ -174,8 +177,8 @@ class Bulk:
             got = self.kv.get([key])
             self.believe(got.epoch)
             data = got.values[0]
-            pieces = [] if data is None else make({key: data})
-            if not self._judged(self._commit_all(pieces), problems):
+            piece = None if data is None else make(key, data)
+            if piece is None or not self._judged(self._commit_all([piece]), problems):
                 return True
             self._wait(random.uniform(0, _SHORTEST_WAIT))
         return False

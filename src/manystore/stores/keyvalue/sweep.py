@@ -18,7 +18,7 @@ from ...errors import MigrationRefused, ValueRefused
 from ...schema.encoding import NONE
 from ...schema.operation import Many, Progress, Sweep
 from ...schema.schema import Collection, Index, Reference, Schema, Unique
-from .bulk import NOTHING, Bulk, Piece, Rows, still
+from .bulk import NOTHING, Bulk, Piece, Rows, records_of, still
 from .entries import Claim, Pointer, Raw, Upkeep
 from .layout import claims_space, entries_space, references_space
 from .protocol import LONG, SHORT, Key, Page, Same, head_of
@@ -41,14 +41,14 @@ def sweep(bulk: Bulk, operation: Sweep) -> Progress:
         return Progress(_rewrite(bulk, rewriting, rewriting.due(page), operation), after)
     if (gone := _leftovers(keeper, name, kept)) is not None:
         page, after = bulk.page(kept.space, operation.after, operation.limit)
-        number, _ = bulk.carry_out(_records(kept.space, page), Stripping(kept, gone).pieces, kept.collection)
+        number, _ = bulk.carry_out(records_of(kept.space, page), Stripping(kept, gone).piece, kept.collection)
         return Progress(number, after)
     return Progress(0)
 
 
 def _rewrite(bulk: Bulk, rewriting: Rewriting, due: dict[Key, bytes], operation: Sweep) -> int:
     """Rewrite records, many at once as far as that goes; give how many had the older shape."""
-    make, collection, done = partial(rewriting.pieces, lift=operation.lift), rewriting.collection, 0
+    make, collection, done = partial(rewriting.piece, lift=operation.lift), rewriting.collection, 0
     if operation.many is not None and due:
         rows, due = rewriting.rows(due, operation.many)
         if rows is not None:
@@ -73,11 +73,8 @@ class Stripping:
         self._kept = kept
         self._gone = gone
 
-    def pieces(self, records: Mapping[Key, bytes]) -> list[Piece]:
-        """Give what takes it away from those records that have it."""
-        return [piece for key, data in records.items() if (piece := self._piece(key, data)) is not None]
-
-    def _piece(self, key: Key, data: bytes) -> Piece | None:
+    def piece(self, key: Key, data: bytes) -> Piece | None:
+        """Give what takes it away from a record; None when it has none of it."""
         raw = decoded(data, self._kept.model)
         if self._gone.isdisjoint(raw):
             return None
@@ -147,11 +144,8 @@ class Rewriting:
         puts = [*come, zip(repeat(kept.space), names, written)]
         return Rows(sheet.keys, sheet.data, list(same), list(map(list, puts)), list(map(list, gone))), rest
 
-    def pieces(self, records: Mapping[Key, bytes], lift: Lift) -> list[Piece]:
-        """Give what brings records into the kept shape, one by one, but for those that have it."""
-        return [piece for key, data in records.items() if (piece := self._piece(key, data, lift)) is not None]
-
-    def _piece(self, key: Key, data: bytes, lift: Lift) -> Piece | None:
+    def piece(self, key: Key, data: bytes, lift: Lift) -> Piece | None:
+        """Give what brings one record into the kept shape; None when it has it."""
         if head_of(data).endswith(self._mark):
             return None
         raw, name = decoded(data, self._kept.model), key[1]
@@ -203,10 +197,6 @@ class Rewriting:
             lifted = {column: value for column, value in lifted.items() if column not in self._gone}
         new.update(lifted)
         return new
-
-
-def _records(space: str, page: Page) -> dict[Key, bytes]:
-    return {(space, name): data for name, data in zip(page.names, page.values, strict=True) if data is not None}
 
 
 def _signed(collection: Collection, schema: Schema) -> Iterator[tuple[Any, Part]]:
