@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from manystore.store.registry import known
+from manystore.store.registry import store_class
 from manystore.testing import provision
 from manystore.testing.crew import Crew
 
@@ -64,6 +64,6 @@ def threads() -> Iterator[Crew]:
 @pytest.fixture
 def crew(kind: str, request: pytest.FixtureRequest) -> Crew:
     """Four who use the store at the same time."""
-    is_shared = known()[kind].load().capabilities.shared
+    is_shared = store_class(kind).capabilities.shared
     made: Crew = request.getfixturevalue("processes" if is_shared else "threads")
     return made

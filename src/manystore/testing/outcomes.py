@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from manystore.query.capabilities import Capabilities
-from manystore.store.registry import known
+from manystore.store.registry import store_class
 
 Result: TypeAlias = Literal["passed", "gap", "failed"]
 _WIDTH = 18
@@ -33,7 +33,7 @@ class Outcome(msgspec.Struct, frozen=True, order=True):
 
 def capabilities(scheme: str) -> dict[str, object]:
     """Give what a store states of itself."""
-    stated: Capabilities = known()[scheme].load().capabilities
+    stated: Capabilities = store_class(scheme).capabilities
     return msgspec.structs.asdict(stated)
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 
-from manystore.store.registry import known
+from manystore.store.registry import store_class
 from manystore.testing import provision
 from manystore.testing.models import Cloud, Library, Samples
 
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "place" in getattr(item, "fixturenames", ()) and provision.needs_server(_url(item)):
             item.add_marker("server")
         for mark in item.iter_markers("needs"):
-            capabilities = known()[_url(item).partition(":")[0]].load().capabilities
+            capabilities = store_class(_url(item).partition(":")[0]).capabilities
             stated = {f.name for f in msgspec.structs.fields(capabilities)}
             assert stated.issuperset(mark.args), f"{item.nodeid}: no such capability as {mark.args}"
             if lacking := [name for name in mark.args if not getattr(capabilities, name)]:

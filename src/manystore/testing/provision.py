@@ -24,7 +24,7 @@ from manystore.query.capabilities import Capabilities
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import ReplaceCatalog
-from manystore.store.registry import known, open_store
+from manystore.store.registry import known, open_store, store_class
 from manystore.store.url import parse_url
 from manystore.testing import servers
 from manystore.testing.network import Proxy
@@ -62,8 +62,7 @@ class Place:
     @property
     def capabilities(self) -> Capabilities:
         """What the store says of itself."""
-        stated: Capabilities = known()[parse_url(self.url).scheme].load().capabilities
-        return stated
+        return store_class(parse_url(self.url).scheme).capabilities
 
     def connect(self, database: type[D], **options: Any) -> D:
         """Connect to this place; every call that is made there is added to `calls`."""
