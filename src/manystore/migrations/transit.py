@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import Corrupted, EpochChanged, StoreError
+from ..errors import Corrupted, EpochChanged, MigrationRefused, StoreError
 from ..query.plan import CATALOG
 from ..schema.catalog import Catalog
 from ..schema.operation import (
@@ -63,7 +63,7 @@ class Transit:
         self._count_on(stable, [crossing.base for crossing in self._passage.counting])
         opened = self._passage.opened(stable, target)
         opened = msgspec.structs.replace(opened, migration=base, indexes=opened.indexes | self._seeding.states)
-        self._alter(Prepare(opened, self._passage.further), stable.epoch)
+        self._alter(Prepare(opened, self._passage.further, stable.epoch), stable.epoch)
         return self._put(stable, opened)
 
     def build(self, opened: Catalog) -> Catalog:
@@ -93,7 +93,7 @@ class Transit:
         else:
             copying.look(catalog)
             closed = self._copies.closed(catalog)
-            self._alter(Prepare(closed), catalog.epoch)
+            self._alter(Prepare(closed, expected=catalog.epoch), catalog.epoch)
             closed = self._put(catalog, closed)
         self._told(f"{', '.join(closed.closed)}: no writes until all records are made anew")
         copying.copy(closed)
@@ -115,7 +115,7 @@ class Transit:
             if lift is not None:
                 self._swept(raised, name, lift)
         after = self._passage.swept(raised)
-        self._alter(Prepare(after), raised.epoch)
+        self._alter(Prepare(after, expected=raised.epoch), raised.epoch)
         # Until the raise, programs of the base went on choosing keys.
         self._count_on(raised, [crossing.head for crossing in self._passage.counting])
         return self._put(raised, after)
@@ -168,7 +168,7 @@ class Transit:
         """Carry an operation out under the catalog of an epoch; EpochChanged when it fails because that is no more."""
         try:
             return self._store.alter(operation)
-        except StoreError as error:
+        except (StoreError, MigrationRefused) as error:
             # Another deployer may have taken away what this one was at, before either looked at the catalog.
             found = self._store.read(CATALOG, (), epoch="").rows
             if found and isinstance(operation, (ReplaceCatalog, Contract)) and found[0] == operation.catalog:

@@ -42,12 +42,14 @@ class Prepare(msgspec.Struct, frozen=True):
     """Make what the catalog's kept schema, and the further one, need and is not there: tables, columns, indexes.
 
     catalog: in force, or about to be. further: what will be kept once the window is raised; its own columns can be
-    empty until then. Takes nothing away, and lets programs of the base go on. Raises MigrationRefused when the records
+    empty until then. expected: the epoch in force when it begins, else EpochChanged where anything is to be made; None
+    for whichever. Takes nothing away, and lets programs of the base go on. Raises MigrationRefused when the records
     that are there break a unique.
     """
 
     catalog: Catalog
     further: Schema | None = None
+    expected: str | None = None
 
 
 class Build(msgspec.Struct, frozen=True):

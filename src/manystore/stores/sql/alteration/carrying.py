@@ -16,6 +16,7 @@ from ..reader import Reader, changed
 from ..tables import Layout
 from .building import build, looks
 from .contraction import Contraction
+from .ddl import ddl_of
 from .preparation import prepare
 from .run import Run
 from .sweeping import Sweeping
@@ -74,8 +75,14 @@ class Carrier:
         return Words(tuple(run.statements), run.blocking)
 
     def _prepare(self, run: Run, operation: Prepare) -> None:
+        # From here on nobody else alters tables; where this is no transaction, the caller has seen to that.
+        ddl = ddl_of(run.dialect)
+        run.set(ddl.begin)
+        if operation.expected is not None and run.ask(self._reader.epoch_text) != [(operation.expected,)]:
+            raise changed()
         live = run.inspected(self._layout.tables(operation.catalog.kept, operation.further))
         prepare(run, self._layout, operation.catalog, operation.further, live)
+        run.set(ddl.commit)
 
     def _sweep(self, run: Run, operation: Sweep) -> Progress:
         kept = self._sweeping

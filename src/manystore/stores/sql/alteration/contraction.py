@@ -35,8 +35,6 @@ class Contraction:
 
     def all(self) -> None:
         """Carry it out."""
-        live = self._run.inspected(self._layout.tables_of(self._now, self._then))
-        self.check(self._changes(self._left(live)))
         match self._ddl:
             case SQLiteDDL():
                 self._on_sqlite(self._ddl)
@@ -61,9 +59,10 @@ class Contraction:
                 raise NotImplementedError(type(self._ddl).__name__)
         self._run.blocking = bool(self._run.statements)
 
-    def check(self, changes: Sequence[Change]) -> None:
+    def check(self) -> None:
         """Raise MigrationRefused for None where there may be none: before anybody has to wait."""
-        for change in changes:
+        live = self._run.inspected(self._layout.tables_of(self._now, self._then))
+        for change in self._changes(self._left(live)):
             for field, column in change.strict:
                 kept = self._now.kept.collection(change.collection.name)
                 empties(self._run, kept, field, self._layout.table(kept), column)
@@ -79,11 +78,21 @@ class Contraction:
     # -- SQLite: one transaction, in which nobody else writes --
 
     def _on_sqlite(self, ddl: SQLiteDDL) -> None:
-        self._run.set("BEGIN IMMEDIATE")
+        self._begin("BEGIN")
+        self.check()
+        self._run.set("COMMIT")
+        self._begin("BEGIN IMMEDIATE")
         live = self._run.inspected(self._layout.tables_of(self._now, self._then))
         self._rebuild_all(ddl, self._changes(live), self._gone(live))
         self._exchange(self._now.epoch)
         self._run.set("COMMIT")
+
+    def _begin(self, text: str) -> None:
+        """Begin a transaction, in which the tables are those of one catalog; EpochChanged when it is another one."""
+        self._run.set(text)
+        catalog = self._layout.dialect.quoted(self._layout.catalog.name)
+        if self._run.ask(f"SELECT epoch FROM {catalog}") != [(self._now.epoch,)]:
+            raise changed()
 
     def _rebuild_all(self, ddl: SQLiteDDL, changes: Sequence[Change], gone: Sequence[str]) -> None:
         for change in changes:
@@ -120,6 +129,7 @@ class Contraction:
 
     def _on_postgresql(self, ddl: PostgreSQLDDL) -> None:
         run, quoted = self._run, self._layout.dialect.quoted
+        self.check()
         run.set(ddl.hasty)
         names = self._layout.tables_of(self._now, self._then)
         live = run.inspected(names)
@@ -174,6 +184,7 @@ class Contraction:
         # with it, and some tables have their lasting names while the catalog says the old ones. So the epoch is put out
         # of force first (`halted`): whoever reads or writes then gets Unavailable, until the contraction is run again.
         run, quoted = self._run, self._layout.dialect.quoted
+        self.check()
         run.set(ddl.hasty)
         live = run.inspected(self._layout.tables_of(self._now, self._then))
         run.set(f"LOCK TABLES {', '.join(f'{quoted(name)} WRITE' for name in live)}")

@@ -30,7 +30,7 @@ class DDL(ABC):
     """A column's nullability and its going mean a new table."""
     begin: ClassVar[str] = ""
     commit: ClassVar[str] = ""
-    """Around all changes of a preparation, where they are one transaction."""
+    """Around a preparation with its look at what is there, where that is one transaction."""
     hasty: ClassVar[str] = ""
     patient: ClassVar[str] = ""
     """Say how long a lock is waited for: while others wait behind the one who waits, or else."""

@@ -42,7 +42,6 @@ class _Preparation:
         self._live = dict(live)
 
     def all(self, tables: list[Wanted]) -> None:
-        self._run.set(self._ddl.begin)
         self._run.set(self._ddl.hasty)
         for table in tables:
             live = self._live.get(table.name)
@@ -56,7 +55,6 @@ class _Preparation:
             live = self._live.get(table.name)
             if live is not None:
                 self._indexes(table, live)
-        self._run.set(self._ddl.commit)
 
     def _make(self, table: Wanted) -> None:
         self._run.do(self._ddl.make_table(table.table()))
