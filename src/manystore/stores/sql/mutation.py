@@ -291,7 +291,7 @@ class Mutation:
         values = {f.name: _bind(f"new.{f.name}") for f in self.collection.fields if f.name not in self.collection.key}
         where = [*self._is_it(), self.table.c[REVISION] == _bind("expected"), *self._are(required)]
         if guarded:
-            where += [self._epoch, *self._found(checked)]
+            where += [self._epoch, *self._found(checked, is_update=True)]
         return update(self.table).where(*where).ordered_values(*self._stamped(values))
 
     def _patch(self, kind: tuple[Any, ...]) -> Executable:
@@ -304,7 +304,8 @@ class Mutation:
             where += [now >= _bind(f"low{at}"), now <= _bind(f"high{at}")]
         where += [self.table.c[REVISION] == _bind("expected")] if expected else []
         if guarded:
-            where += [self._epoch, *self._found(checked, {name: f"set{at}" for at, name in enumerate(sets)})]
+            names = {name: f"set{at}" for at, name in enumerate(sets)}
+            where += [self._epoch, *self._found(checked, names, is_update=True)]
         built = update(self.table).where(*where).ordered_values(*self._stamped(values))
         if not returning:
             return built
@@ -320,8 +321,14 @@ class Mutation:
             (self.table.c[VERSION], literal_column(str(self.collection.version))),
         ]
 
-    def _found(self, checked: Sequence[str], names: Mapping[str, str] | None = None) -> list[Clause]:
-        """Ask for the target of each of these fields. names: of the parameters; if not given, those of the values."""
+    def _found(
+        self, checked: Sequence[str], names: Mapping[str, str] | None = None, *, is_update: bool = False
+    ) -> list[Clause]:
+        """Ask for the target of each of these fields. names: of the parameters; if not given, those of the values.
+
+        One that an update leaves as it is may lead to nothing since before it was a reference; else, whoever deletes
+        its target meets it. So there is no need to look.
+        """
         clauses: list[Clause] = []
         for reference, at in self._checked:
             if reference.field not in checked:
@@ -329,9 +336,9 @@ class Mutation:
             target = self.schema.collection(reference.target)
             table = self._layout.table(target).alias("target")
             key: ColumnElement[Any] = table.c[target.field(target.key[0]).column]
-            name = self._values()[at] if names is None else names[reference.field]
-            found = select(_ONE).select_from(table).where(key == _bind(name))
-            clauses.append(exists(self._held(found, "pointed")))
+            value = _bind(self._values()[at] if names is None else names[reference.field])
+            found = exists(self._held(select(_ONE).select_from(table).where(key == value), "pointed"))
+            clauses.append(or_(self._column(reference.field) == value, found) if is_update else found)
         return clauses
 
     def _nobody_refers(self) -> list[Clause]:

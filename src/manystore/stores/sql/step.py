@@ -27,9 +27,10 @@ Pair: TypeAlias = tuple[Collection, Values]
 
 
 class Retry(Exception):
-    """Some insert of many was refused: the step is to be run again, a few at a time, to find out which and why.
+    """Some insert of many was refused, or some update leads to nothing: the step is to be run again, one by one.
 
-    A savepoint around them would do as well; but the database copies each page that is changed under one.
+    Then it is found out which insert it is and why, and what led to nothing before the step. A savepoint around the
+    inserts would do as well; but the database copies each page that is changed under one.
     """
 
 
@@ -51,7 +52,8 @@ class Step:
         self._schema: Schema = known.schema
         self._changes = changes
         self._named: set[Place] = set()
-        self._pointing: set[tuple[str, Values, str, Any]] = set()  # named records that referred to one that goes
+        # Named records with what they referred to before: with one that goes and, one by one, with what stays the same.
+        self._pointing: set[tuple[str, Values, str, Any]] = set()
         # What a unique refused: as good as made when references are looked at.
         self._unmade: dict[Place, Insert | Replace | Patch] = {}
         self._gone: set[Place] = set()  # by a Delete or by on_delete
@@ -107,12 +109,23 @@ class Step:
 
     def _update(self, at: int, change: Replace | Patch) -> None:
         mutation = self._of(change)
+        if self._one_by_one:
+            self._note(change)
         if isinstance(change, Replace):
             self._change(change, mutation.replace(change))
         else:
             row = self._change(change, mutation.patch(change))
             if row is not None:
                 self.records[at] = change.codec.load(row)
+
+    def _note(self, change: Replace | Patch) -> None:
+        """Note which references of a record an update leaves what they are; none becomes another one before it."""
+        place, pointers = self._place(change), self._of(change).pointers(change)
+        if pointers:
+            fields = [reference.field for reference, _ in pointers]
+            row = self.ask(self._of(change).fields_of(place[1], fields, "shared"))
+            now = dict(zip(fields, row[1:], strict=True)) if row else {}
+            self._pointing.update((*place, r.field, value) for r, value in pointers if now.get(r.field) == value)
 
     def _change(self, change: Insert | Replace | Patch | Delete, bound: Bound) -> Row | None:
         """Make one change; give the row that it returns, if it does."""
@@ -270,13 +283,14 @@ class Step:
                 if pointed in self._unmade or self.ask(look):
                     seen.add(pointed)
                 elif not self._is_settled(change, reference, pointed):
+                    if not isinstance(change, Insert) and not self._one_by_one:
+                        raise Retry  # it may have led there before
                     raise MissingReference(change.collection.model, reference.field, target.model)
 
     def _is_settled(self, change: Insert | Replace | Patch, reference: Reference, pointed: Place) -> bool:
-        """Tell whether on_delete has seen to a reference already: its record is gone, or pointed there before."""
+        """Tell whether a reference needs no target: its record is gone, or pointed there before."""
         place = self._place(change)
-        pointer = (*place, reference.field, pointed[1][0])
-        return place in self._gone or (pointed in self._gone and pointer in self._pointing)
+        return place in self._gone or (*place, reference.field, pointed[1][0]) in self._pointing
 
 
 def in_key_order(changes: Sequence[Change]) -> list[Check]:

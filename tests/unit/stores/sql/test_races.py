@@ -181,6 +181,40 @@ def _given(home: Home, n: int) -> Toy:
     return home.toy.save(toy)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_reference_that_others_change_meanwhile_is_looked_at(home: Home, number: int) -> None:
+    """It leads to nothing, as before it was one, and is set to what it is: but by then it is not that any more."""
+    mapper, store, nowhere = home._engine.mapper(Pet), home._engine.store, 777
+    home.owner.create(Owner(id=1))
+    for n in (1, 2):
+        home.pet.create(Pet(id=n, owner=1))
+    other = store._connections.opened()
+    pets, owner = store._dialect.quoted(store._layout.table_name(mapper.collection)), store._dialect.quoted("owner")
+    other.execute(f"UPDATE {pets} SET {owner} = {nowhere}", ())
+
+    def change() -> Any:
+        changes = [Patch(mapper.collection, (n,), random.getrandbits(63), (("owner", nowhere),)) for n in (1, 2)]
+        return store.write(changes[:number], epoch=home._engine.epoch)
+
+    assert change().records == [None] * number
+
+    def move() -> None:
+        for text in (store._dialect.begin, f"UPDATE {pets} SET {owner} = 1"):
+            other.execute(text, ())
+        time.sleep(0.2)
+        other.execute("COMMIT", ())
+
+    def come_late() -> Any:
+        time.sleep(0.1)
+        return change()
+
+    moved, refused = together(move, come_late)
+    other.close()
+    assert moved is None
+    assert type(refused) is MissingReference
+    assert {pet.owner for pet in home.pet.find(scan=True)} == {1}
+
+
 def test_of_two_that_take_a_unique_exactly_one_gets_it(home: Home) -> None:
     home.owner.create(Owner(id=1))
     for n in range(1, RACES + 1):
