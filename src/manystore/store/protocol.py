@@ -195,9 +195,11 @@ class Store(Protocol):
         Deletes come first, then Replace and Patch, then Insert, each kind in the order given. Refused with, in this
         order: NotFound, Conflict, a taken key (Duplicate) or OutOfBounds for the first change that fails;
         MissingReference or Restricted, judged on the state after all changes; Duplicate of a unique, judged change by
-        change, uniques in the order declared. No record is named by two changes. on_delete rules may reach further
-        records; those get the revision of the Delete's own making. A step is within the portable limit, but of a bulk
-        create as many steps come as one as the capabilities say (joined_steps), and again one by one when refused.
+        change, uniques in the order declared. What an update leaves as it was breaks nothing: a reference that led to
+        nothing before it was one, a value that others had before it was to be unique. No record is named by two
+        changes. on_delete rules may reach further records; those get the revision of the Delete's own making. A step is
+        within the portable limit, but of a bulk create as many steps come as one as the capabilities say
+        (joined_steps), and again one by one when refused.
         """
         ...
 

@@ -27,7 +27,10 @@ KEYS = (1, 2, 3, 4)
 
 
 class Refusal(NamedTuple):
-    """An error that says nothing of what the record is. values: what was to be written; fields: that it names."""
+    """An error that says nothing of what the record is. values: what was to be written; fields: that it names.
+
+    expected: the revision that was read, of a save.
+    """
 
     side: str
     doing: str
@@ -38,6 +41,7 @@ class Refusal(NamedTuple):
     values: tuple[tuple[str, Any], ...] = ()
     fields: tuple[str, ...] = ()
     said: str = ""
+    expected: int | None = None
 
 
 class Notes:
@@ -243,7 +247,7 @@ class Program:
         name = type(error).__name__
         fields = tuple(error.fields) if isinstance(error, Duplicate) else ()
         given = tuple(values.items())
-        self._notes.refuse(Refusal(self._side, what, name, *span, key, given, fields, str(error)))
+        self._notes.refuse(Refusal(self._side, what, name, *span, key, given, fields, str(error), expected))
         if name in ENDS:
             raise error
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any
 
 from manystore.testing.lens_oracle import FOR_EVER, Act, Oracle, explain
 from manystore.testing.window_kind import BASE, HEAD, Kind
@@ -142,17 +141,20 @@ def _is_kept_up(kind: Kind, moments: Moments, refusal: Refusal) -> bool:
 
 
 def _is_missing(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
-    """Tell whether the record that a reference leads to may have been missing some time in a span.
+    """Tell whether a reference was to lead elsewhere, to a record that may have been missing some time in a span.
 
-    What leads to nothing since before there was a reference, SQL stores refuse in a record that programs of the head
-    change elsewhere, until the window is built or refused.
+    One that stays is not looked at: it may lead to nothing since before it was a reference.
     """
-    values, name = dict(refusal.values), kind.sides[refusal.side].refers
-    targets = {values[name]} if name in values else set[Any]()
-    if not targets and kind.may_refuse and refusal.key is not None:
-        acts = notes.acts[refusal.key]
-        targets = {a.values[n] for a in acts for n in (side.refers for side in kind.sides.values()) if n in a.values}
-    return any(_may_lack(notes.acts[target], refusal) for target in targets if target is not None)
+    name = kind.sides[refusal.side].refers
+    target = dict(refusal.values).get(name)
+    if target is None or refusal.key is None or not _may_lack(notes.acts[target], refusal):
+        return False
+    own = notes.acts[refusal.key]
+    if refusal.doing == "save":
+        read = [a for a in own if a.side == refusal.side and a.revision == refusal.expected and name in a.values]
+        return any(act.values[name] != target for act in read)
+    value, others = _value_in(kind, refusal, name), {*kind.sides[refusal.side].pools[name], None} - {target}
+    return refusal.doing == "create" or any(_may_hold(own, value, (other,), refusal) for other in others)
 
 
 def _may_lack(acts: list[Act], refusal: Refusal) -> bool:
@@ -179,10 +181,16 @@ def _is_duplicate(kind: Kind, notes: Notes, refusal: Refusal) -> bool:
 
 def _is_held(kind: Kind, notes: Notes, refusal: Refusal, name: str, wanted: object) -> bool:
     """Tell whether another record may have had a value in a field, some time in a span. name: of the refused side."""
+    value = _value_in(kind, refusal, name)
+    others = [acts for key, acts in notes.acts.items() if key != refusal.key]
+    return any(_may_hold(acts, value, (wanted,), refusal) for acts in others)
+
+
+def _value_in(kind: Kind, refusal: Refusal, name: str) -> Callable[[Act], tuple[object, ...]]:
+    """Give what tells what a field was set to, or read as, by an act, in the words of the side that was refused."""
     group = kind.groups[kind.group_of[refusal.side, name]]
 
     def value(act: Act) -> tuple[object, ...]:
-        """Give what a field was set to, or read as, in the words of the side that was refused."""
         there = next(iter(group.names(act.side)), "") if act.side else ""
         if there not in act.values:
             return ()
@@ -193,8 +201,7 @@ def _is_held(kind: Kind, notes: Notes, refusal: Refusal, name: str, wanted: obje
         except ValueError:
             return ()
 
-    others = [acts for key, acts in notes.acts.items() if key != refusal.key]
-    return any(_may_hold(acts, value, (wanted,), refusal) for acts in others)
+    return value
 
 
 def _may_hold(acts: list[Act], value: Callable[[Act], tuple[object, ...]], wanted: object, refusal: Refusal) -> bool:
@@ -209,7 +216,7 @@ _GONE = ("delete", "absent")
 _THERE = ("create", "save", "update", "read", "present")
 _JUDGES: dict[str, tuple[Callable[[Kind, Notes, Refusal], bool], str]] = {
     "Duplicate": (_is_duplicate, "nobody held it"),
-    "MissingReference": (_is_missing, "the record was there"),
+    "MissingReference": (_is_missing, "the record was there, or the reference led to it before"),
     "Restricted": (_is_restricted, "nobody referred to it"),
 }
 
