@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
-from ..errors import Conflict, Duplicate, EpochChanged, MissingReference, NotFound, TooManyExamined, Unavailable
+from ..errors import (
+    Conflict,
+    Duplicate,
+    EpochChanged,
+    MissingReference,
+    NotFound,
+    Restricted,
+    TooManyExamined,
+    Unavailable,
+)
 from ..model.types import Kind
 from ..query import totals
 from ..query.capabilities import Capabilities
@@ -29,6 +38,9 @@ _KEPT = "window"  # under which a plan keeps what was fitted for it
 _PAGE = 500
 _TRIES = 50
 _PAUSE = 0.002
+Naming: TypeAlias = Conflict | NotFound | Duplicate | MissingReference | Restricted
+_NAMING = (Conflict, NotFound, Duplicate, MissingReference, Restricted)
+"""The errors that say which models and fields they are about."""
 
 
 class WindowStore:
@@ -47,6 +59,7 @@ class WindowStore:
             if name not in passage.closed or not is_raised
         }
         self._fittings = {name: fitting for name, fitting in made.items() if fitting.is_needed}
+        self._by_model = {fitting.kept.model: fitting for fitting in made.values()}
         # What is made anew as a whole has no records for a program of the head before the raise.
         hidden = () if is_raised else (name for name in passage.closed if name not in made)
         self._hidden = frozenset[str](hidden)
@@ -90,7 +103,10 @@ class WindowStore:
         if not any(change.collection.name in fittings for change in changes):
             for change in changes:
                 self._check(change.collection.name)
-            return self._store.write(changes, epoch=epoch)
+            try:
+                return self._store.write(changes, epoch=epoch)
+            except _NAMING as error:
+                raise self._named(error) from None
         trips = 0
         for attempt in range(_TRIES):
             write = WindowWrite(self._store, fittings, changes, epoch)
@@ -98,7 +114,7 @@ class WindowStore:
             trips += write.trips
             try:
                 written = self._store.write(fit, epoch=epoch)
-            except (Conflict, NotFound, Duplicate, MissingReference) as error:
+            except _NAMING as error:
                 # Of a record that was read in here somebody else was faster: for the caller that is no conflict.
                 if not write.is_own(error):
                     raise self._named(error) from None
@@ -124,16 +140,25 @@ class WindowStore:
         if collection in self._hidden:
             raise Unavailable(f"{collection} is made anew by a migration; it can be used once that is finalized")
 
-    def _named(self, error: Conflict | NotFound | Duplicate | MissingReference) -> Exception:
-        """Name model and fields of an error as the head does."""
-        found = next((f for f in self._fittings.values() if f.kept.model == error.model), None)
-        if found is None:
-            return error
+    def _named(self, error: Naming) -> Exception:
+        """Name models and fields of an error as the head does."""
+        model, _ = self._words(error.model)
         if isinstance(error, (Conflict, NotFound)):
-            return type(error)(found.head.model, error.key)
+            return type(error)(model, error.key)
         if isinstance(error, Duplicate):
-            return Duplicate(found.head.model, tuple(found.words.get(name, name) for name in error.fields))
-        return MissingReference(found.head.model, found.words.get(error.field, error.field), error.target)
+            return Duplicate(model, self._words(error.model, *error.fields)[1])
+        if isinstance(error, MissingReference):
+            _, (field,) = self._words(error.model, error.field)
+            return MissingReference(model, field, self._words(error.target)[0])
+        referrer, (field,) = self._words(*error.by.split("."))
+        return Restricted(model, f"{referrer}.{field}")
+
+    def _words(self, model: str, *fields: str) -> tuple[str, tuple[str, ...]]:
+        """Give what the head calls a kept model, and some of its fields."""
+        found = self._by_model.get(model)
+        if found is None:
+            return model, fields
+        return found.head.model, tuple([found.words.get(name, name) for name in fields])
 
 
 class _Reading:

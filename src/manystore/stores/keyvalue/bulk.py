@@ -14,10 +14,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ...errors import EpochChanged, MigrationRefused
+from ...errors import EpochChanged
 from ...schema.catalog import Catalog
 from ...schema.encoding import END
-from ...schema.schema import Collection
+from ...schema.schema import Collection, Reference, Schema, Unique
+from ...store import refusal
 from ...store.protocol import Wait
 from ...store.url import LIMITS, StoreURL
 from .entries import Claim, Pointer
@@ -31,7 +32,6 @@ _ALONE = 200  # with one record alone, read anew right before: then only a very 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.0005, 0.05
 _OVERHEAD = 100  # bytes of an operation beside its name and value, on the store that takes most
 NOTHING: Mapping[Key, Any] = MappingProxyType({})
-_SHOWN = 10  # keys in a refusal
 
 
 def still(key: Key, data: bytes) -> Same:
@@ -125,7 +125,7 @@ class Bulk:
 
         Those others kept changing. Raises MigrationRefused for claims that others hold and targets that are not there.
         """
-        todo, number, problems = dict(records), 0, _Problems(collection)
+        todo, number, problems = dict(records), 0, _Problems(collection, self.keeper.schema)
         for attempt in range(_TRIES):
             pieces = [piece for key, data in todo.items() if (piece := make(key, data)) is not None]
             number = number or len(pieces)
@@ -138,7 +138,7 @@ class Bulk:
             if not todo:
                 break
         left = sum(not self._is_done_alone(key, make, problems) for key in todo)
-        problems.refuse()
+        problems.refuse(lambda keys: self.kv.get(keys).values)
         return number, left
 
     def write_rows(self, rows: Rows) -> dict[Key, bytes]:
@@ -288,39 +288,42 @@ def _weighed(piece: Piece) -> tuple[int, int]:
 
 
 class _Problems:
-    """What the data of a page do not allow."""
+    """What the data of a page do not allow: which records stand in the way of which unique or reference."""
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, schema: Schema) -> None:
         self._collection = collection
-        self._found: dict[str, list[str]] = {}
+        self._schema = schema
+        self._found: dict[Unique | Reference, dict[Key, bytes | None]] = {}
 
     def judge(self, piece: Piece, now: Mapping[Key, bytes | None]) -> bool:
         """Tell whether a record, as it is now, keeps the work from being done, and remember why."""
-        own, model = piece.key[1].encode(), self._collection.model
-        reasons: list[str] = []
+        (space, name), parts = piece.key, list[Unique | Reference]()
         for key, claim in piece.claims.items():
-            if now[key] not in (None, own):
-                reasons.append(f"{model}: {', '.join(claim.unique.fields)} must be unique, but is there twice")
-        for key, pointer in piece.targets.items():
-            if now[key] is None:
-                field, target = pointer.reference.field, pointer.reference.target
-                reasons.append(f"{model}: {field} must lead to a record of {target}, but leads nowhere")
-        for reason in dict.fromkeys(reasons):
-            self._found.setdefault(reason, []).append(self._key(piece.data))
-        return bool(reasons)
+            holder = now[key]
+            if holder is not None and holder != name.encode():
+                parts.append(claim.unique)
+                self._found.setdefault(claim.unique, {}).setdefault((space, holder.decode()), None)
+        parts += [pointer.reference for key, pointer in piece.targets.items() if now[key] is None]
+        for part in parts:
+            self._found.setdefault(part, {})[piece.key] = piece.data
+        return bool(parts)
 
-    def _key(self, data: bytes) -> str:
-        raw, collection = decoded(data, self._collection.model), self._collection
-        parts = [str(raw.get(collection.field(name).column)) for name in collection.key]
-        return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+    def refuse(self, get: Callable[[Sequence[Key]], Sequence[bytes | None]]) -> None:
+        """Raise MigrationRefused for what comes first of what was found. get: gives records that were not read yet."""
+        order = {part: at for at, part in enumerate([*self._collection.uniques, *self._collection.references])}
+        for part in sorted(self._found, key=lambda part: order.get(part, len(order))):
+            keys = self._keys(self._found[part], get)
+            if isinstance(part, Unique):
+                raise refusal.duplicates(self._collection, part, keys)
+            raise refusal.dangling(self._collection, part, self._schema.collection(part.target).model, keys)
 
-    def refuse(self) -> None:
-        """Raise MigrationRefused when there is anything."""
-        if self._found:
-            raise MigrationRefused("; ".join(f"{reason}, in {_listed(keys)}" for reason, keys in self._found.items()))
-
-
-def _listed(keys: Sequence[str]) -> str:
-    shown = ", ".join(keys[:_SHOWN])
-    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return f"the record {shown}" if len(keys) == 1 else f"the records {shown}{more}"
+    def _keys(
+        self, found: Mapping[Key, bytes | None], get: Callable[[Sequence[Key]], Sequence[bytes | None]]
+    ) -> list[list[Any]]:  # fmt: skip
+        """Give the keys of the first records, as JSON has them."""
+        names = sorted(found)[: refusal.SHOWN + 1]
+        unread = [name for name in names if found[name] is None]
+        data = {**found, **(dict(zip(unread, get(unread), strict=True)) if unread else {})}
+        raws = [decoded(each, self._collection.model) for name in names if (each := data[name]) is not None]
+        columns = [self._collection.field(name).column for name in self._collection.key]
+        return [[raw.get(column) for column in columns] for raw in raws]

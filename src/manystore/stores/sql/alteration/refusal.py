@@ -1,6 +1,6 @@
 """Refusals: which records stand in the way of a unique, a reference or a column that is to be without None.
 
-Knows tables and how to ask; must not know what goes on then.
+Knows tables and how to ask; must not know what goes on then. store/refusal.py has the words.
 """
 
 from __future__ import annotations
@@ -13,23 +13,13 @@ from sqlalchemy import Table, and_, exists, func, literal_column, select
 
 from ....errors import MigrationRefused
 from ....schema.schema import Collection, Field, Reference
+from ....store import refusal
 from ....store.binding import loader
-from ..dialect import Dialect, Row
+from ..dialect import Row
 from ..tables import Layout, column_of, index_name
 from .run import Run
 
-SHOWN = 5
-
-
-def shown_keys(collection: Collection, dialect: Dialect, rows: Sequence[Row]) -> str:
-    """Write some keys, as JSON has them, for a message."""
-    turns = [loader(collection.field(name), dialect.forms) for name in collection.key]
-    keys = [
-        ", ".join(str(part if turn is None else turn(part)) for part, turn in zip(row, turns, strict=True))
-        for row in rows[:SHOWN]
-    ]
-    more = " and more" if len(rows) > SHOWN else ""
-    return "; ".join(f"({key})" if len(turns) > 1 else key for key in keys) + more
+_MOST = refusal.SHOWN + 1
 
 
 def duplicates(run: Run, layout: Layout, collection: Collection, index: TableIndex) -> MigrationRefused | None:
@@ -43,29 +33,25 @@ def duplicates(run: Run, layout: Layout, collection: Collection, index: TableInd
     counts: list[Any] = [column.is_not(None) for column in columns]
     if unique.among == "live" and collection.live is not None:
         counts.append(column_of(table, collection, collection.live) == layout.dialect.false)
-    twice = select(*columns).where(*counts).group_by(*columns).having(func.count() > 1).limit(SHOWN).subquery()
+    twice = select(*columns).where(*counts).group_by(*columns).having(func.count() > 1).subquery()
     same = [column == twice.c[column.name] for column in columns]
     keys = [column_of(table, collection, name) for name in collection.key]
-    found = run.found(select(*keys).join(twice, and_(*same)).where(*counts).order_by(*keys).limit(SHOWN + 1))
-    if not found:
-        return None
-    return MigrationRefused(
-        f"{collection.model}: the unique over {', '.join(unique.fields)} is broken by records that are there, "
-        f"of the keys {shown_keys(collection, layout.dialect, found)}"
-    )
+    found = run.found(select(*keys).join(twice, and_(*same)).where(*counts).order_by(*keys).limit(_MOST))
+    return refusal.duplicates(collection, unique, _primitives(run, collection, found)) if found else None
 
 
 def dangling(run: Run, layout: Layout, collection: Collection, reference: Reference, target: Collection) -> None:
     """Raise MigrationRefused for values of a reference that lead nowhere."""
     table, there = layout.table(collection), layout.table(target).alias("target")
     column, key = column_of(table, collection, reference.field), there.c[target.field(target.key[0]).column]
-    where = [column.is_not(None), ~exists(select(key).where(key == column))]
-    _refuse(run, collection, table, where, f"{reference.field} leads to no {target.model}")
+    found = _keys(run, collection, table, [column.is_not(None), ~exists(select(key).where(key == column))])
+    if found:
+        raise refusal.dangling(collection, reference, target.model, found)
 
 
 def empties(run: Run, collection: Collection, field: Field, table: Table, column: str) -> None:
     """Raise MigrationRefused for records with None in a column that is to hold none."""
-    _refuse(run, collection, table, [table.c[column].is_(None)], f"{field.name} may not be None any more, and is")
+    _refuse(run, collection, table, [table.c[column].is_(None)], f"{field.name} may not be None any more, but is")
 
 
 def too_long(run: Run, collection: Collection, table: Table, column: str, length: int) -> None:
@@ -78,8 +64,17 @@ def too_long(run: Run, collection: Collection, table: Table, column: str, length
 
 
 def _refuse(run: Run, collection: Collection, table: Table, where: Sequence[Any], reason: str) -> None:
+    if found := _keys(run, collection, table, where):
+        raise refusal.refused(collection, reason, found)
+
+
+def _keys(run: Run, collection: Collection, table: Table, where: Sequence[Any]) -> list[Row]:
+    """Give the keys of the first records of which something holds."""
     keys = [column_of(table, collection, name) for name in collection.key]
-    found = run.found(select(*keys).where(*where).order_by(*keys).limit(SHOWN + 1))
-    if found:
-        shown = shown_keys(collection, run.dialect, found)
-        raise MigrationRefused(f"{collection.model}: {reason} in records of the keys {shown}")
+    return _primitives(run, collection, run.found(select(*keys).where(*where).order_by(*keys).limit(_MOST)))
+
+
+def _primitives(run: Run, collection: Collection, rows: Sequence[Row]) -> list[Row]:
+    """Turn keys into what JSON has."""
+    turns = [loader(collection.field(name), run.dialect.forms) for name in collection.key]
+    return [tuple(part if turn is None else turn(part) for part, turn in zip(r, turns, strict=True)) for r in rows]

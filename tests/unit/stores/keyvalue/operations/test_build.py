@@ -87,7 +87,7 @@ def test_values_that_are_there_twice_are_told_with_their_keys():
     twice.turn(indexes={**BUILDING, "rider.unique_mail": "building"})
     with pytest.raises(errors.MigrationRefused) as caught:
         twice.build(limit=500)
-    assert str(caught.value) == "Rider: mail must be unique, but is there twice, in the records 5, 10, 15"
+    assert str(caught.value) == "Rider: mail must be unique, but is there more than once, in the records 1, 5, 10, 15"
     assert len(twice.names("i:rider.by_city")) == 17  # the others have theirs
     for key in (5, 10, 15):
         mail(twice, key, None)
@@ -100,7 +100,7 @@ def test_references_that_lead_nowhere_are_told(shop):
     shop.open()
     with pytest.raises(errors.MigrationRefused) as caught:
         shop.build(limit=500)
-    assert str(caught.value) == "Badge: rider must lead to a record of rider, but leads nowhere, in the records 50, 51"
+    assert str(caught.value) == "Badge: rider must lead to a record of Rider, but leads nowhere, in the records 50, 51"
 
 
 def test_a_claim_that_is_building_is_given_up_only_by_its_holder():
