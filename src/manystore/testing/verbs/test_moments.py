@@ -1,15 +1,17 @@
 """Verbs beside each other, from threads and connections: what is read together is of one moment, and commits are steps.
 
 Python changes threads far more often meanwhile than it does by itself: even a store in memory then shows what it leaves
-open. Each test looks some hundred times; what it finds is so, what it does not find may be rare.
+open. Each test looks a hundred times or more; what it finds is so, what it does not find may be rare.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from manystore.schema.encoding import END
 from manystore.stores.keyvalue.protocol import Absent, Check, Key, KeyValue, Put, Same, Span
@@ -30,30 +32,40 @@ from .contents import (
     store,
 )
 
-LOOKS = 150
+LOOKS, COMMITS, SECONDS = 100, 25, 0.1  # at least so many of both, for so long
 LARGE = 250  # puts, of the thousand that a commit may hold
 _OFTEN = 0.000_01
 MANY = [f"k{n:02}" for n in range(12)]
 
 
 @contextmanager
-def _beside(work: Callable[[int], None]) -> Iterator[None]:
-    """Call work(1), work(2), ... in a thread of its own meanwhile; raise what it raised."""
-    stop, failed = threading.Event(), list[BaseException]()
+def _beside(work: Callable[[int], None]) -> Iterator[Iterator[int]]:
+    """Call work(1), work(2), ... in a thread of its own, while the block looks; raise what it raised.
+
+    Gives the numbers of the looks: they go on until both sides have been at it for long enough.
+    """
+    stop, failed, done = threading.Event(), list[BaseException](), [0]
 
     def run() -> None:
-        number = 0
         try:
             while not stop.is_set():
-                work(number := number + 1)
+                work(done[0] + 1)
+                done[0] += 1
         except BaseException as error:  # noqa: BLE001 - handed to the test
             failed.append(error)
+
+    def looks() -> Iterator[int]:
+        end = time.monotonic() + SECONDS
+        for look in count():
+            if failed or (look >= LOOKS and done[0] >= COMMITS and time.monotonic() >= end):
+                return
+            yield look
 
     before, thread = sys.getswitchinterval(), threading.Thread(target=run)
     sys.setswitchinterval(_OFTEN)
     thread.start()
     try:
-        yield
+        yield looks()
     finally:
         stop.set()
         thread.join()
@@ -93,8 +105,8 @@ def test_a_get_sees_all_of_a_commit_or_nothing(place: Place) -> None:
     def work(number: int) -> None:
         writer.commit([], [(RECORDS, name, record(name, number)) for name in MANY], [], epoch=EPOCH)
 
-    with _beside(work):
-        for _ in range(LOOKS):
+    with _beside(work) as looks:
+        for _ in looks:
             values = reader.get([(RECORDS, name) for name in MANY]).values
             numbers = {number_in(value) for value in values if value is not None}
             assert len(numbers) == 1, "one get read values of several commits: either is not one step"
@@ -108,8 +120,8 @@ def test_a_large_commit_is_one_step_too(place: Place) -> None:
     def work(number: int) -> None:
         writer.commit([], [(CLAIMS, name, f"k{number}".encode()) for name in claims], [], epoch=EPOCH)
 
-    with _beside(work):
-        for _ in range(LOOKS // 5):
+    with _beside(work) as looks:
+        for _ in looks:
             values = reader.get([(CLAIMS, claims[0]), (CLAIMS, claims[LARGE // 2]), (CLAIMS, claims[-1])]).values
             assert len(set(values)) == 1, f"a get saw a part of a commit of {LARGE} puts"
 
@@ -123,8 +135,8 @@ def test_a_scan_sees_all_of_a_commit_or_nothing(place: Place) -> None:
         puts: list[Put] = [(ENTRIES, entry(new, name), b"") for name in MANY]
         writer.commit([], puts, [(ENTRIES, entry(old, name)) for name in MANY], epoch=EPOCH)
 
-    with _beside(work):
-        for look in range(LOOKS):
+    with _beside(work) as looks:
+        for look in looks:
             spans = [of_value("1"), of_value("2")]
             names = reader.scan(spans[:: -1 if look % 2 else 1]).names
             owners = sorted(name.rpartition(" ")[2] for name in names)
@@ -140,8 +152,8 @@ def test_what_comes_in_one_trip_is_of_one_moment(place: Place) -> None:
         old, new = (ENTRIES, entry(f"{number - 1:06}", "k")), (ENTRIES, entry(f"{number:06}", "k"))
         writer.commit([], [(*new, b""), (RECORDS, "k", record("k", number))], [old], epoch=EPOCH)
 
-    with _beside(work):
-        for _ in range(LOOKS):
+    with _beside(work) as looks:
+        for _ in looks:
             page = reader.scan([Span(ENTRIES, "", END)], follow=RECORDS)
             (name,), (value,) = page.names, page.values
             assert value is not None
@@ -160,8 +172,8 @@ def test_a_claim_and_its_record_are_of_one_moment_when_they_come_in_one_trip(pla
         puts = [(*claim, holder.encode()), (RECORDS, holder, record(holder, 1)), (RECORDS, other, record(other))]
         writer.commit([], puts, [], epoch=EPOCH)
 
-    with _beside(work):
-        for _ in range(LOOKS):
+    with _beside(work) as looks:
+        for _ in looks:
             got = reader.get([claim], follow=RECORDS)
             (value,) = got.values
             assert value is not None
@@ -179,8 +191,8 @@ def test_the_epoch_told_is_never_older_than_what_was_read(place: Place) -> None:
         writer.commit([], puts, [], epoch=f"{number:016x}")
 
     told = "the epoch told was that of before the read: who relies on it misreads records of a newer schema"
-    with _beside(work):
-        for look in range(LOOKS):
+    with _beside(work) as looks:
+        for look in looks:
             if look % 2:
                 values, epoch = (got := reader.get([(RECORDS, "k")])).values, got.epoch
             else:
@@ -195,7 +207,7 @@ def test_of_commits_that_check_the_same_thing_one_is_done(place: Place) -> None:
     done: list[int] = []
 
     def add(kv: KeyValue) -> None:
-        for _ in range(20):
+        for _ in range(40):
             value = kv.get([(RECORDS, "k")]).values[0]
             assert value is not None
             number = number_in(value)
@@ -215,13 +227,13 @@ def test_a_claim_is_given_to_one(place: Place) -> None:
     won: list[tuple[int, int]] = []
 
     def take(number: int) -> None:
-        for n in range(30):
+        for n in range(60):
             key = (CLAIMS, f"${n}!")
             if connections[number].commit([Absent(key)], [(*key, b"k")], [], epoch=EPOCH) is None:
                 won.append((n, number))
 
     _together(*(lambda n=n: take(n) for n in range(3)))
-    assert sorted(n for n, _ in won) == list(range(30)), "two commits put what both had checked to be absent"
+    assert sorted(n for n, _ in won) == list(range(60)), "two commits put what both had checked to be absent"
 
 
 def test_threads_share_the_verbs_of_one_connection(place: Place) -> None:
@@ -230,7 +242,7 @@ def test_threads_share_the_verbs_of_one_connection(place: Place) -> None:
     store(kv, [(ENTRIES, entry(name, name), b"") for name in MANY])
 
     def look(name: str) -> None:
-        for _ in range(LOOKS // 5):
+        for _ in range(30):
             value = kv.get([(RECORDS, name)]).values[0]
             assert value is not None
             assert name_in(value) == name, "a thread got the answer of another"
