@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from manystore.store.registry import store_class
 from manystore.testing import matrix, outcomes, provision
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,12 +39,21 @@ def test_every_store_has_its_tests_and_its_column(expected: list[outcomes.Outcom
 
 
 def test_every_store_has_the_whole_suite(expected: list[outcomes.Outcome]) -> None:
-    tests = {store: {(o.area, o.test) for o in expected if o.store == store} for store in {o.store for o in expected}}
+    found = [each for each in expected if each.area != provision.VERBS]
+    tests = {store: {(o.area, o.test) for o in found if o.store == store} for store in {o.store for o in found}}
+    assert len(set(map(frozenset, tests.values()))) == 1
+
+
+def test_every_store_that_has_verbs_has_all_their_tests(expected: list[outcomes.Outcome]) -> None:
+    found = [each for each in expected if each.area == provision.VERBS]
+    tests = {store: {o.test for o in found if o.store == store} for store in {o.store for o in found}}
+    assert set(tests) == {o.store for o in expected if hasattr(store_class(o.store), provision.VERBS)}
     assert len(set(map(frozenset, tests.values()))) == 1
 
 
 def test_a_page_tells_gaps_and_refuses_failures() -> None:
     made = [
+        outcomes.Outcome("memory", "verbs", "test_v", "passed"),
         outcomes.Outcome("memory", "writes", "test_a", "passed"),
         outcomes.Outcome("memory", "writes", "test_b", "gap", "persistent"),
         outcomes.Outcome("sqlite", "writes", "test_a", "passed"),
@@ -51,6 +61,7 @@ def test_a_page_tells_gaps_and_refuses_failures() -> None:
     ]
     lines = matrix.page(made).splitlines()
     assert "| writes | 1 of 2 | 2 |" in lines
+    assert "| verbs | 1 | - |" in lines
     assert "| `persistent` | no | yes |" in lines
     assert "- `test_b`, on memory, for want of `persistent`" in lines
     with pytest.raises(ValueError, match="sqlite: test_c"):

@@ -17,8 +17,9 @@ _HEAD = """\
 
 Made by `make matrix` from a run of the conformance suite on every store; do not edit. A number says how many tests of
 an area pass; where not all do, the rest are gaps, each of them explained below by a capability that the store states
-that it lacks. A gap is tested too: were it to heal, CI would fail. `make test` runs all this on real servers, and fails
-when this page is not what the run gives.
+that it lacks. A gap is tested too: were it to heal, CI would fail. The verbs are those of key-value stores (`get`,
+`scan`, `commit`), which the SQL stores do without. `make test` runs all this on real servers, and fails when this page
+is not what the run gives.
 """
 
 

@@ -7,7 +7,7 @@ that healed is a failure. matrix.py makes a page of such files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -16,6 +16,7 @@ import pytest
 
 from manystore.query.capabilities import Capabilities
 from manystore.store.registry import store_class
+from manystore.testing.provision import VERBS
 
 Result: TypeAlias = Literal["passed", "gap", "failed"]
 _WIDTH = 18
@@ -59,8 +60,10 @@ def column(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def cell(outcomes: Iterable[Outcome], area: str) -> str:
-    """Give how many tests of an area pass, and of how many if not all."""
+    """Give how many tests of an area pass, and of how many if not all; a dash for an area that the store has not."""
     ours = [each for each in outcomes if each.area == area]
+    if not ours:
+        return "-"
     passed = sum(each.result == "passed" for each in ours)
     return str(passed) if passed == len(ours) else f"{passed} of {len(ours)}"
 
@@ -83,6 +86,14 @@ class Gathering:
             for item in session.items:
                 self._note(item.nodeid, dict(item.user_properties), "passed")
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+        """Stop behind the verbs when one fails: what stands on it would fail in hundreds of ways, or never end."""
+        result = yield
+        if nextitem is not None and _area(item) == VERBS != _area(nextitem) and self._has_failed(VERBS):
+            item.session.shouldstop = "the rest of the suite was not run: it stands on the verbs, and some of them fail"
+        return result
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note how a test, or what comes before and after it, went."""
         properties = dict(report.user_properties)
@@ -104,6 +115,9 @@ class Gathering:
             for line in column(self.outcomes.values()):
                 terminalreporter.write_line(line)
 
+    def _has_failed(self, area: str) -> bool:
+        return any(each.area == area and each.result == "failed" for each in self.outcomes.values())
+
     def _note(self, node: str, properties: dict[str, object], result: Result) -> None:
         before = self.outcomes.get(node)
         if "store" not in properties or (before is not None and before.result == "failed"):
@@ -113,6 +127,10 @@ class Gathering:
             result = "gap"  # expected; what passes against expectation is reported as failed
         store, area = str(properties["store"]), str(properties["area"])
         self.outcomes[node] = Outcome(store, area, node.rpartition("::")[2], result, gap)
+
+
+def _area(item: pytest.Item) -> object:
+    return dict(item.user_properties).get("area")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,8 @@ from manystore.testing.models import Cloud, Library, Samples
 
 DEFAULT_STORE = "memory:"
 SUITE = "manystore.testing.suite.test_"
-pytest.register_assert_rewrite("manystore.testing.suite")
+VERBS = "manystore.testing.verbs"
+pytest.register_assert_rewrite("manystore.testing.suite", VERBS)
 # A loaded machine makes slow examples, not wrong ones; the same seeds every time, so that a failure can be repeated.
 settings.register_profile(
     "manystore",
@@ -48,13 +49,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Turn needs(...) into strict expected failures: a gap that healed, or was never one, is news."""
+    if idle := [item for item in items if _module(item).startswith(VERBS) and not _has_verbs(item)]:
+        config.hook.pytest_deselected(items=idle)
+        items[:] = [item for item in items if item not in idle]
     for item in items:
         # They travel with the report: outcomes.py makes the support matrix of them.
-        module = getattr(getattr(item, "function", None), "__module__", "")
-        if module.startswith(SUITE):
-            item.user_properties += [("store", _url(item).partition(":")[0]), ("area", module[len(SUITE) :])]
+        module = _module(item)
+        if module.startswith((SUITE, VERBS)):
+            area = provision.VERBS if module.startswith(VERBS) else module[len(SUITE) :]
+            item.user_properties += [("store", _url(item).partition(":")[0]), ("area", area)]
         if "place" in getattr(item, "fixturenames", ()) and provision.needs_server(_url(item)):
             item.add_marker("server")
         for mark in item.iter_markers("needs"):
@@ -63,7 +68,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             assert stated.issuperset(mark.args), f"{item.nodeid}: no such capability as {mark.args}"
             if lacking := [name for name in mark.args if not getattr(capabilities, name)]:
                 item.user_properties.append(("gap", ", ".join(lacking)))
-                item.add_marker(pytest.mark.xfail(reason=f"the store is not {', '.join(lacking)}", strict=True))
+                told = f"`capabilities` says that the store is not {', '.join(lacking)}, so this must fail"
+                item.add_marker(pytest.mark.xfail(reason=told, strict=True))
+
+
+def _module(item: pytest.Item) -> str:
+    return str(getattr(getattr(item, "function", None), "__module__", ""))
+
+
+def _has_verbs(item: pytest.Item) -> bool:
+    return hasattr(store_class(_url(item).partition(":")[0]), provision.VERBS)
 
 
 def _url(item: pytest.Item) -> str:

@@ -24,6 +24,7 @@ from manystore.query.capabilities import Capabilities
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import ReplaceCatalog
+from manystore.store.protocol import Store
 from manystore.store.registry import known, open_store, store_class
 from manystore.store.url import parse_url
 from manystore.testing import servers
@@ -34,6 +35,9 @@ from manystore.testing.speech import HTTP2, Numbered, Speech, Turns
 D = TypeVar("D", bound=Database)
 Provide: TypeAlias = Callable[[str, str, Path], tuple[str, str]]
 """(URL given with --store, a name not used before, an empty directory) -> URL and prefix of a fresh place."""
+
+VERBS = "verbs"
+"""What the class of a store over a key-value store has, and no other."""
 
 _NUMBERS = itertools.count(1)
 
@@ -57,7 +61,8 @@ class Place:
         self.url = url
         self.prefix = prefix
         self.calls: list[Call] = []
-        self._opened: list[Database] = []
+        self._beside: list[Place] = []
+        self._opened: list[Database | Store] = []
 
     @property
     def capabilities(self) -> Capabilities:
@@ -83,8 +88,21 @@ class Place:
         finally:
             store.close()
 
+    def verbs(self) -> Any:
+        """Open the key-value store of this place, without what stands on it; only of a store that has one."""
+        store = open_store(parse_url(self.url, self.prefix), wait=time.sleep)  # noqa: TID251 - a real one
+        self._opened.append(store)
+        return getattr(store, VERBS)
+
+    def beside(self) -> Place:
+        """Give another place on the same store, which goes away with this one."""
+        self._beside.append(Place(self.url, f"{self.prefix or 'n'}b"))
+        return self._beside[-1]
+
     def close(self) -> None:
-        """Close all that connect() gave."""
+        """Close all that was opened here, and beside."""
+        while self._beside:
+            self._beside.pop().close()
         while self._opened:
             self._opened.pop().close()
 
@@ -116,17 +134,25 @@ SERVERS = {**{kind: kind for kind in servers.KINDS}, "mysql": "mariadb"}
 OWN_URLS = "MANYSTORE_TEST_URLS"
 
 
+def _own_urls() -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in os.environ.get(OWN_URLS, "").split())
+
+
 def server_url(url: str) -> str:
     """Give the URL that a bare scheme stands for; any other URL as it is."""
     scheme, _, rest = url.partition(":")
     if rest:
         return url
-    own = dict(pair.split("=", 1) for pair in os.environ.get(OWN_URLS, "").split())
-    if scheme in own:
+    if scheme in (own := _own_urls()):
         return own[scheme]
     if scheme in SERVERS:
         return f"{scheme}:{servers.url(SERVERS[scheme]).partition(':')[2]}"
     return url
+
+
+def stands_alone(scheme: str) -> bool:
+    """Say whether a scheme without a place stands for something: a server of this session's, a file, this memory."""
+    return scheme in SCHEMES or scheme in SERVERS or scheme in _own_urls()
 
 
 def bare_urls() -> tuple[str, ...]:

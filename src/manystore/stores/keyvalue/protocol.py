@@ -150,6 +150,9 @@ class KeyValue(Protocol):
         reverse: each span from its end.
         follow: a space of records; with it, also the values of (follow, what stands in each name after its last space).
         A value may be None: its record went away between two steps of a store that cannot read both at once.
+
+        Names that fit in one request are of one moment, and so is all that comes in one trip; what takes another trip
+        (and says so) may be of a later one.
         """
         ...
 
