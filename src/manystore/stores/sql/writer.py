@@ -121,7 +121,7 @@ class Writer:
             if slot is not None:
                 rows = self._slots.run_alone(connection, bound, slot, returning=codec is not None)
             else:
-                cursor = connection.execute(*bound)
+                cursor = connection.repeat(*bound)
                 rows = [()] * cursor.rowcount if codec is None else cursor.fetchall()
         except self._errors as error:
             if self._dialect.verdict(error) != "taken":
