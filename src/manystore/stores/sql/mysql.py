@@ -24,6 +24,7 @@ from ...store.protocol import Wait
 from .connections import Answer, Connection, Connections, Sent, readable, split_host
 from .mysql_cursor import Cursor, PreparingCursor, Values, written
 from .mysql_dialect import BROKEN, MARK, NO_SUCH_THREAD, MySQL, number_of, translate
+from .sign import Signs
 from .store import Busy, SQLStore
 from .tables import CATALOG, CATALOG_COLUMNS, refuse_foreign
 
@@ -233,8 +234,9 @@ class MySQLStore(SQLStore):
         execute = connection.execute
         execute(f"SET lock_wait_timeout = {_LOCK_TIMEOUT}", ())
         names = set(self._layout.tables_of(operation.catalog))
-        locks = [f"{self._dialect.quoted(name)} WRITE" for name in self._present(connection, sorted(names))]
-        execute(f"LOCK TABLES {', '.join(locks)}", ())
+        signs, coming = Signs(self._layout), operation.catalog.epoch
+        signs.lock(connection, self._present(connection, sorted(names)), coming)
+        signs.drop(connection, operation.expected, coming)
         self._exchange(connection, operation)
         execute("UNLOCK TABLES", ())
 

@@ -81,6 +81,7 @@ class MySQL(Dialect):
     def __init__(self, *, is_mariadb: bool) -> None:
         self.is_mariadb = is_mariadb
         self.marked = _MARKED if is_mariadb else ""
+        self.signed = "COALESCE(LASTVAL({sign}), {value})" if is_mariadb else ""
         self.collation = "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
 
     @property
