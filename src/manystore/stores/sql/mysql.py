@@ -222,7 +222,7 @@ class MySQLStore(SQLStore):
         if table in present and execute(f"SELECT 1 FROM {self._dialect.quoted(table)}", ()).fetchall():
             return
         if table in present:
-            for name in present:
+            for name in (*present, *Signs(self._layout).present(connection)):
                 execute(f"DROP TABLE {self._dialect.quoted(name)}", ())
         for text in self._layout.creation(catalog):
             execute(text, ())

@@ -43,6 +43,10 @@ class Signs:
     def _made(self, connection: Connection, coming: str) -> list[str]:
         for text in self._layout.sign_creation(coming):
             connection.execute(text, ())
+        return self.present(connection)
+
+    def present(self, connection: Connection) -> list[str]:
+        """Give the names of all signs that are there."""
         rows = connection.execute(_PRESENT, (self._layout.sign_comment,)).fetchall()
         return [name for (name,) in rows]
 
