@@ -21,7 +21,7 @@ from ...schema.schema import Collection, Field, Reference, Schema, Unique
 from ...store.protocol import Delete, Insert, Patch, Replace, Step, Values
 from .connections import Rows
 from .dialect import Clause, Statement, parameter
-from .tables import ANY_SIGN, PREVIOUS, REVISION, VERSION, Layout, column_of
+from .tables import PREVIOUS, REVISION, VERSION, Layout, column_of
 
 Bound: TypeAlias = tuple[str, tuple[Any, ...]]
 Hold: TypeAlias = Literal["", "shared", "pointed"]
@@ -44,8 +44,8 @@ class Mutation:
         self._layout = layout
         self._dialect = layout.dialect
         self._epoch = select(layout.catalog.c.epoch).scalar_subquery() == _bind("epoch")
-        if layout.dialect.signed:
-            self._epoch = self._signed(1) == _ONE
+        if signed := layout.signed(1):
+            self._epoch = literal_column(signed) == _ONE
         self._kept: dict[Any, Statement] = {}
         self._rows: dict[int, str] = {}
         # References to collections that the schema has, with their fields' places among the values.
@@ -284,16 +284,13 @@ class Mutation:
         columns = [field.column for field in self.collection.fields] + [REVISION, VERSION]
         values: list[Any] = [_bind(name) for name in names[: len(self.collection.fields) + 1]]
         values.append(literal_column(str(self.collection.version)))
-        if guarded and self._dialect.signed and not checked:
-            values[-1], guarded = self._signed(self.collection.version), False
+        signed = "" if checked else self._layout.signed(self.collection.version)
+        if guarded and signed:
+            values[-1], guarded = literal_column(signed), False
         if not guarded:
             return insert(self.table).values(dict(zip(columns, values, strict=True)))
         where = [self._epoch, *self._found(checked)]
         return insert(self.table).from_select(columns, select(*values).where(*where))
-
-    def _signed(self, value: int) -> ColumnElement[Any]:
-        text = self._dialect.signed.format(sign=self._dialect.quoted(ANY_SIGN), value=value)
-        return literal_column(text)
 
     def _replace(self, required: Sequence[str], checked: Sequence[str], *, guarded: bool) -> Executable:
         values = {f.name: _bind(f"new.{f.name}") for f in self.collection.fields if f.name not in self.collection.key}

@@ -65,6 +65,10 @@ class Layout:
         """Name the sign of an epoch (sign.py)."""
         return short(f"{self.catalog.name}.{epoch}", self.dialect.longest_name)
 
+    def signed(self, value: int) -> str:
+        """Write what gives a value where some epoch's sign is there; "": there are no signs."""
+        return self.dialect.signed.format(sign=self.dialect.quoted(ANY_SIGN), value=value)
+
     @property
     def sign_comment(self) -> str:
         """Give what tells this database's signs from others."""
