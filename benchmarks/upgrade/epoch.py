@@ -70,15 +70,17 @@ def _sql(site: Site) -> Steps:
     """Give the UPDATE of a save, guarded or not, on a connection of the store's own."""
     store = site.store
     connection: Any = store._connections.take()
-    mutation = store._writer._learn(site.catalog.epoch).mutation(site.catalog.head.collection("parcel"))
+    known = store._writer._learn(site.catalog.epoch)
+    mutation = known.mutation(site.catalog.head.collection("parcel"))
 
     def update(number: int, epoch: str | None) -> Step:
         *values, expected, _, _ = connection.execute(*mutation.record((number,))).fetchone()
         revision = random.getrandbits(63)
-        text, bound = mutation.replace(Replace(mutation.collection, tuple(values), revision, expected), epoch)
+        change = Replace(mutation.collection, tuple(values), revision, expected)
+        text, bound = known.alone(change) if epoch else mutation.replace(change)
 
         def run() -> None:
-            if connection.execute(text, bound).rowcount != 1:
+            if connection.repeat(text, bound).rowcount != 1:
                 raise RuntimeError("a save was refused")
 
         return run

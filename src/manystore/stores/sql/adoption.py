@@ -162,7 +162,8 @@ class Adoption:
         made = [table.name for table in making.values()]
         write = self._dialect.ddl_text
         try:
-            takeover.begin(old, made, [write(CreateTable(table)) for table in making.values()])
+            signs = self._layout.sign_creation(self._operation.catalog.epoch)
+            takeover.begin(old, made, [*(write(CreateTable(table)) for table in making.values()), *signs])
             tables = {name: making[table.name] for name, table in self._tables.items()}
             sink = _Sink(takeover, tables, self._dialect.forms)
             now = survey(takeover.connection.execute, self._dialect)

@@ -44,6 +44,10 @@ class Connection(ABC):
     waits: int = 0
     """How often send has waited for the server."""
 
+    def repeat(self, text: str, bound: Any) -> Any:
+        """Do what execute does, for a statement that may come again with other values: it may be prepared."""
+        return self.execute(text, bound)
+
     @abstractmethod
     def send(self, batch: Sequence[Sent]) -> list[Answer]:
         """Run all statements, with as few waits as the driver can; raise the error of the first that fails.

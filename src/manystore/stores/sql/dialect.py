@@ -67,6 +67,8 @@ class Dialect(ABC):
     marked: str = ""
     """Of slot.py, where replies get lost. mark: writes a slot's row, be it there or not. marked: one statement of one
     that changes a record and a mark; where nothing was changed it gives no row, or raises "taken". "": no such."""
+    signed: str = ""
+    """Of sign.py: gives {value}, in a statement that fails as "missing" unless {sign} is there. "": no such."""
     longest_name: ClassVar[int] = 63
     rows_a_statement: ClassVar[tuple[int, ...]] = (64, 8, 1)
     """How many rows one INSERT takes, the largest first; (0,): the driver takes many by itself."""

@@ -44,6 +44,8 @@ class Mutation:
         self._layout = layout
         self._dialect = layout.dialect
         self._epoch = select(layout.catalog.c.epoch).scalar_subquery() == _bind("epoch")
+        if signed := layout.signed(1):
+            self._epoch = literal_column(signed) == _ONE
         self._kept: dict[Any, Statement] = {}
         self._rows: dict[int, str] = {}
         # References to collections that the schema has, with their fields' places among the values.
@@ -282,6 +284,9 @@ class Mutation:
         columns = [field.column for field in self.collection.fields] + [REVISION, VERSION]
         values: list[Any] = [_bind(name) for name in names[: len(self.collection.fields) + 1]]
         values.append(literal_column(str(self.collection.version)))
+        signed = "" if checked else self._layout.signed(self.collection.version)
+        if guarded and signed:
+            values[-1], guarded = literal_column(signed), False
         if not guarded:
             return insert(self.table).values(dict(zip(columns, values, strict=True)))
         where = [self._epoch, *self._found(checked)]

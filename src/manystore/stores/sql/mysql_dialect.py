@@ -81,6 +81,7 @@ class MySQL(Dialect):
     def __init__(self, *, is_mariadb: bool) -> None:
         self.is_mariadb = is_mariadb
         self.marked = _MARKED if is_mariadb else ""
+        self.signed = "COALESCE(LASTVAL({sign}), {value})" if is_mariadb else ""
         self.collation = "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
 
     @property
@@ -290,7 +291,7 @@ BROKEN = {
     4031,
 }
 _AGAIN = {1020, 1205, 1213, 1412, 1614, 3572}
-_MISSING = {1049, 1051, 1054, 1146, 1109}
+_MISSING = {1049, 1051, 1054, 1146, 1109, 4091}
 _TAKEN = {1022, 1062, 1169, 1586, 4025, 3819, 1644}  # the last: what _MARKED raises
 _REASONS = (
     ({1044, 1045, 1698, 1251, 2059}, Unavailable("the server refuses the user or the password")),
@@ -303,7 +304,7 @@ _REASONS = (
     ({1142, 1143, 1227, 1370}, StoreError("the user lacks a privilege that the call needs")),
     ({1050}, NotADatabase("a table of that name, which manystore did not make, is there already")),
     ({1034, 1035, 1194, 1195, 1712}, Corrupted("the database is damaged")),
-    ({1051, 1054, 1109, 1146}, Corrupted("the tables are not those that the catalog names")),
+    ({1051, 1054, 1109, 1146, 4091}, Corrupted("the tables are not those that the catalog names")),
     ({1118, 1153, 1301, 1406, 1071, 1390}, StoreError("a value or a statement is larger than the database takes")),
 )
 

@@ -9,9 +9,10 @@ import msgspec
 
 from ...schema.catalog import Catalog
 from ...schema.schema import Collection, Schema
+from ...store.protocol import Delete, Insert, Patch, Replace
 from .keeping import kept
-from .mutation import Mutation
-from .tables import Layout
+from .mutation import Bound, Mutation
+from .tables import ANY_SIGN, Layout
 
 
 class Known:
@@ -24,6 +25,25 @@ class Known:
         self._layout = layout
         self._mutations: dict[int, tuple[Collection, Mutation]] = {}
         self._alike: dict[Collection, Mutation] = kept((layout.key, self.schema), dict[Collection, Mutation])
+
+        self._sign = layout.dialect.quoted(layout.sign(catalog.epoch)) if layout.dialect.signed else ""
+        self._any_sign = layout.dialect.quoted(ANY_SIGN)
+        self._signed: dict[str, str] = {}
+        self.is_signed = bool(self._sign)
+        """Statements that are a whole step ask for the epoch's sign; set to False where that is missing."""
+
+    def alone(self, change: Insert | Replace | Patch | Delete) -> Bound | None:
+        """Write a change as one guarded statement; None where one statement cannot be the whole step."""
+        bound = self.mutation(change.collection).alone(change, self.epoch)
+        if not self._sign or bound is None:
+            return bound
+        if not self.is_signed:
+            return None
+        text, values = bound
+        signed = self._signed.get(text)
+        if signed is None:
+            signed = self._signed[text] = text.replace(self._any_sign, self._sign)
+        return signed, values
 
     def mutation(self, collection: Collection) -> Mutation:
         """Give the statements of a collection, as the program or the catalog describes it."""

@@ -81,7 +81,7 @@ class Slots:
         """
         text, values = bound
         marked = self._marked.get(text) or self._marked_text(text, len(values), returning=returning)
-        cursor = connection.execute(marked, (*values, *slot.anew()))
+        cursor = connection.repeat(marked, (*values, *slot.anew()))
         return cursor.fetchall() if self._dialect.returning else [()]
 
     def _marked_text(self, text: str, size: int, *, returning: bool) -> str:

@@ -22,6 +22,7 @@ REVISION, PREVIOUS, VERSION, EXTRAS = "_revision", "_previous", "_version", "_ex
 CATALOG = "_manystore"
 CATALOG_COLUMNS = {"format", "epoch", "catalog"}
 WRITERS = "_manystore_writer"
+ANY_SIGN = "sign "  # where the name of an epoch's sign comes in a statement; no name ends in a space
 _EPOCH, _TEXT = Field("epoch", "epoch", "str", length=16), Field("text", "text", "str")
 _SEEN = Field("seen", "seen", "datetime")
 
@@ -60,6 +61,25 @@ class Layout:
             **self.dialect.table_options(rewritten=True),
         )
 
+    def sign(self, epoch: str) -> str:
+        """Name the sign of an epoch (sign.py)."""
+        return short(f"{self.catalog.name}.{epoch}", self.dialect.longest_name)
+
+    def signed(self, value: int) -> str:
+        """Write what gives a value where some epoch's sign is there; "": there are no signs."""
+        return self.dialect.signed.format(sign=self.dialect.quoted(ANY_SIGN), value=value)
+
+    @property
+    def sign_comment(self) -> str:
+        """Give what tells this database's signs from others."""
+        return f"epoch of {self.catalog.name}"
+
+    def sign_creation(self, epoch: str) -> Iterator[str]:
+        """Give the statement that makes the sign of an epoch, where there are signs."""
+        if self.dialect.signed:
+            quoted = self.dialect.quoted(self.sign(epoch))
+            yield f"CREATE SEQUENCE IF NOT EXISTS {quoted} NOCACHE COMMENT = '{self.sign_comment}'"
+
     def table(self, collection: Collection, stored: str | None = None) -> Table:
         """Give the table of a collection. stored: the name that its records are kept under, where that is another's."""
         # By identity: to hash a collection means to hash all its fields. The entry keeps the collection, so no other
@@ -91,6 +111,7 @@ class Layout:
             yield from create(self.writers, ())
         for collection in catalog.kept.collections:
             yield from create(self.table(collection), self.indexes(collection, catalog))
+        yield from self.sign_creation(catalog.epoch)
 
     def indexes(self, collection: Collection, catalog: Catalog, table: Table | None = None) -> list[TableIndex]:
         """Give the indexes that a catalog wants on a collection, by name: all that are not absent.

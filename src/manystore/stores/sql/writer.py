@@ -108,7 +108,7 @@ class Writer:
         if len(changes) == 1 and (slot is None or self._slots.can_run_alone):
             change = changes[0]
             if not isinstance(change, Check):
-                bound = known.mutation(change.collection).alone(change, known.epoch)
+                bound = known.alone(change)
                 if bound is not None:
                     return self._alone(change, bound, known, slot) or self._thoroughly(changes, known, slot)
         return self._hopefully(changes, known, slot) or self._thoroughly(changes, known, slot)
@@ -121,10 +121,13 @@ class Writer:
             if slot is not None:
                 rows = self._slots.run_alone(connection, bound, slot, returning=codec is not None)
             else:
-                cursor = connection.execute(*bound)
+                cursor = connection.repeat(*bound)
                 rows = [()] * cursor.rowcount if codec is None else cursor.fetchall()
         except self._errors as error:
-            if self._dialect.verdict(error) != "taken":
+            verdict = self._dialect.verdict(error)
+            if verdict == "missing" and known.is_signed:
+                known.is_signed = False  # another epoch is in force, or its deployer died: the catalog's row tells
+            elif verdict != "taken":
                 self._give_up(connection, error, known, committing=True)
             self._roll_back(connection)
             return None

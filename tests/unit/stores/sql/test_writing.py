@@ -9,6 +9,7 @@ import pytest
 
 from manystore import Conflict, Duplicate, MissingReference, NotFound, OutOfBounds, Restricted, col
 from manystore.errors import EpochChanged
+from manystore.schema.operation import ReplaceCatalog
 from manystore.store.protocol import Check, Step
 
 
@@ -272,7 +273,7 @@ def test_a_soft_deleted_referrer_still_restricts(shop: Any) -> None:
 
 def test_nothing_is_written_under_another_epoch(shop: Any) -> None:
     record = maker(shop, 1)
-    shop.sql("UPDATE {_manystore} SET epoch = '0123456789abcdef'")
+    shop.store.alter(ReplaceCatalog(shop.epoch, shop.catalog.changed()))
     two = (shop.new(shop.Maker(id=2, name="b")), shop.new(shop.Maker(id=3, name="c")))
     steps: list[tuple[Any, ...]] = [
         (two[0],), two, (shop.saved(record),), (shop.patched(shop.Maker, 1, sets=(("name", "x"),)),),

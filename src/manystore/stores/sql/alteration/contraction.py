@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from ....schema.catalog import Catalog
 from ..inspection import Tables
 from ..reader import changed
+from ..sign import Signs
 from ..tables import VERSION, Layout, halted, short
 from .ddl import DDL, MySQLDDL, PostgreSQLDDL, SQLiteDDL, ddl_of
 from .preparation import indexes_of, live_column
@@ -187,9 +188,11 @@ class Contraction:
         self.check()
         run.set(ddl.hasty)
         live = run.inspected(self._layout.tables_of(self._now, self._then))
-        run.set(f"LOCK TABLES {', '.join(f'{quoted(name)} WRITE' for name in live)}")
+        signs, connection, epoch = Signs(self._layout), run.connection, self._now.epoch
+        signs.lock(connection, list(live), self._then.epoch)
+        signs.drop(connection, epoch, self._then.epoch)
         live = run.inspected(list(live))
-        epoch, catalog = self._now.epoch, quoted(self._layout.catalog.name)
+        catalog = quoted(self._layout.catalog.name)
         run.do(f"UPDATE {catalog} SET epoch = %s WHERE epoch = %s", (halted(epoch), epoch))
         if run.ask(f"SELECT epoch FROM {catalog}") != [(halted(epoch),)]:
             raise changed()

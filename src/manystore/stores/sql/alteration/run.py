@@ -36,6 +36,12 @@ class Run:
         return int(self._connection.execute(text, tuple(bound)).rowcount)
 
     @property
+    def connection(self) -> Connection:
+        """Give the connection, to what must know how it answers."""
+        assert self._connection is not None
+        return self._connection
+
+    @property
     def is_offline(self) -> bool:
         """Tell whether there is nothing to ask."""
         return self._connection is None
@@ -74,5 +80,4 @@ class Run:
 
     def ask_cursor(self, text: str, bound: Sequence[Any]) -> Any:
         """Run a SELECT and give the driver's cursor."""
-        assert self._connection is not None
-        return self._connection.execute(text, bound)
+        return self.connection.execute(text, bound)
