@@ -280,8 +280,12 @@ class ServerConnection(Connection):
 
     def _answer(self) -> Any:
         """Give the one answer to what was sent; raise what it says."""
-        self._flush()
-        result = self._next()
+        pg = self._pg
+        if pg.flush():
+            self._flush()
+        if pg.is_busy():
+            self._await()
+        result: Any = pg.get_result()
         try:
             self._next()  # it ends in a None
         except psycopg.Error:
@@ -308,11 +312,10 @@ class ServerConnection(Connection):
 
     def _flush(self) -> None:
         """Send all that is to be sent, and read meanwhile: who does not listen is not listened to."""
-        if self._pg.flush():
-            poll = select.poll()
-            poll.register(self._pg.socket, select.POLLIN | select.POLLOUT)
-            while self._pg.flush():
-                self._look(poll.poll, self._limit)
+        poll = select.poll()
+        poll.register(self._pg.socket, select.POLLIN | select.POLLOUT)
+        while self._pg.flush():
+            self._look(poll.poll, self._limit)
 
     def _look(self, poll: Any, milliseconds: int) -> None:
         try:
