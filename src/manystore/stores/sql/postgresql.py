@@ -154,6 +154,8 @@ class PostgreSQLStore(SQLStore):
             for text in self._layout.creation(catalog):
                 run(text, ())
             self._store_first(connection, catalog)
+            # Each read joins its only row, of which nobody would tell the planner: it is too small for autovacuum.
+            run(f"ANALYZE {self._dialect.quoted(self._layout.catalog.name)}", ())
         run("COMMIT", ())
 
     def _replace(self, connection: Connection, operation: ReplaceCatalog) -> None:
