@@ -61,7 +61,7 @@ def _catalog(catalog: Catalog) -> Iterator[str]:
     to = f", on the way to {catalog.target}" if catalog.target else ""
     yield f"a database of manystore's, format {catalog.format}, {catalog.phase}{at}{to}"
     for collection in catalog.kept.collections:
-        if not collection.name.startswith("_"):
+        if not collection.is_system:
             yield from _collection(collection, catalog)
 
 

@@ -28,8 +28,7 @@ class State(msgspec.Struct, frozen=True):
     @property
     def whole(self) -> Schema:
         """Give the schema with the collections that every database has."""
-        collections = (*self.schema.collections, *SYSTEM)
-        return Schema(tuple(sorted(collections, key=lambda collection: collection.name)))
+        return Schema.made_of((*self.schema.collections, *SYSTEM))
 
 
 class Guess(msgspec.Struct, frozen=True):

@@ -69,14 +69,12 @@ class Copies(msgspec.Struct, frozen=True, dict=True):
 
     def closed(self, open_: Catalog) -> Catalog:
         """Give the catalog under which the copies are made."""
-        kept = {c.name: c for c in self.passage.between.collections}
-        kept |= {copy.name: copy for copy in self.made.values()}
         states: dict[str, IndexState] = dict.fromkeys(self.round, "absent")
         return open_.changed(
             phase="closed",
             # By the names that programs of either version have for them.
             closed=tuple(sorted({*self.rewriting.closed, *self.rewriting.copied})),
-            stored=Schema(tuple(kept[name] for name in sorted(kept))),
+            stored=Schema.made_of((*self.passage.between.collections, *self.made.values())),
             indexes={**open_.indexes, **states},
         )
 

@@ -34,8 +34,7 @@ def outline(leg: Leg) -> Iterator[str]:
 
 def script(legs: Iterable[Leg], base: Schema, offline: Offline) -> Iterator[str]:
     """Give the statements of some windows, without a store. base: the declared schema where they begin."""
-    system = {c.name: c for c in SYSTEM}
-    catalog = Catalog.first(Schema(tuple(sorted((*system.values(), *base.collections), key=lambda c: c.name))))
+    catalog = Catalog.first(Schema.made_of((*SYSTEM, *base.collections)))
     for leg in legs:
         yield f"-- {leg.base or 'nothing'} to {leg.head or 'nothing'}"
         passage = Passage(leg.window, catalog.base, fixed=True)

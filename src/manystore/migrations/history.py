@@ -104,9 +104,8 @@ class History(msgspec.Struct, frozen=True, dict=True):
 
     def last_with(self, schema: Schema) -> str:
         """Name the last migration that leads to a schema, the system's collections left out; "" when none does."""
-        own = Schema(tuple(c for c in schema.collections if not c.name.startswith("_")))
-        names = [m.name for m in self.migrations]
-        return next((n for n in reversed(names) if self.schema(n).fingerprint == own.fingerprint), "")
+        names, wanted = [m.name for m in self.migrations], schema.own.fingerprint
+        return next((n for n in reversed(names) if self.schema(n).fingerprint == wanted), "")
 
     def window(self, base: str | None, head: str | None = None, secret: bytes = b"") -> Window:
         """Give the way from the schema after one migration (None: from nothing) to that after another (None: the end).

@@ -48,9 +48,8 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def head(self) -> Schema:
         """Give the head's schema, with the catalog's generations and the system's collections."""
-        made = {c.name: c for c in self.base.collections if c.name.startswith("_")}
-        made |= {c.name: self._numbered(c) for c in self.window.head.collections}
-        return _schema(made)
+        system = (c for c in self.base.collections if c.is_system)
+        return Schema.made_of((*system, *map(self._numbered, self.window.head.collections)))
 
     def _numbered(self, collection: Collection) -> Collection:
         crossing = self.crossings.get(collection.name)
@@ -70,7 +69,7 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
                 continue
             if collection.name not in self.crossings and collection.name not in made:
                 made[collection.name] = collection
-        return _schema(made)
+        return Schema.made_of(made.values())
 
     @cached_property
     def further(self) -> Schema:
@@ -84,7 +83,7 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
         for name, crossing in self.crossings.items():
             if name not in self.closed:
                 made[name] = crossing.above
-        return _schema(made)
+        return Schema.made_of(made.values())
 
     @cached_property
     def building(self) -> tuple[str, ...]:
@@ -165,7 +164,3 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
             indexes={},
             target="",
         )
-
-
-def _schema(collections: dict[str, Collection]) -> Schema:
-    return Schema(tuple(collections[name] for name in sorted(collections)))

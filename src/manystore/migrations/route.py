@@ -33,7 +33,7 @@ class Leg(msgspec.Struct, frozen=True):
 
 def declared(schema: Schema) -> Schema:
     """Give what a program's models say of a catalog's schema: without generations and collections of the system's."""
-    return Schema(tuple(c for c in schema.declared.collections if not c.name.startswith("_")))
+    return schema.own.declared
 
 
 def standing(history: History, named: str, stored: Schema) -> str:

@@ -132,7 +132,7 @@ def shape_differences(schema: Schema, found: Surveyed, new: tuple[str, ...], pre
     said = dict[str, list[str]]()
     for collection in schema.collections:
         table = found.table(prefix + collection.name)
-        if collection.name.startswith("_") or collection.name in new:
+        if collection.is_system or collection.name in new:
             lines = [] if table is None else [f"{collection.name}: there is a table of that name already"]
         elif table is None:
             lines = [f"{collection.name}: there is no such table (--new {collection.name} makes it, empty)"]

@@ -97,6 +97,11 @@ class Collection(msgspec.Struct, frozen=True, dict=True):
         """Give each field's place in the collection's order: the order of bound values and of rows."""
         return {f.name: place for place, f in enumerate(self.fields)}
 
+    @property
+    def is_system(self) -> bool:
+        """Say whether it is manystore's own (schema/system.py), and no program's."""
+        return self.name.startswith("_")
+
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Give the stored names of the fields, in the collection's order."""
@@ -117,19 +122,24 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
     def of(cls, models: Iterable[type[Any]], system: Iterable[Collection] = ()) -> Schema:
         """Build the schema of some models (and add system collections); raise DeclarationError when they do not fit."""
         infos = [model_of(m) for m in models]
-        made = {info.collection: _collection(info, infos) for info in infos}
+        made = [_collection(info, infos) for info in infos]
         # Some stores tell names apart by their letters' case and some do not.
         names = [info.collection.lower() for info in infos]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise DeclarationError(f"two models are stored in the collection {twice}")
-        made |= {collection.name: collection for collection in system}
-        schema = cls(tuple(made[name] for name in sorted(made)))
+        schema = cls.made_of((*made, *system))
         for info in infos:
             info.link({other.name: other.cls for other in infos})
             _check_related(info, infos)
         for collection in schema.collections:
             _check_references(schema, collection)
         return schema
+
+    @classmethod
+    def made_of(cls, collections: Iterable[Collection]) -> Schema:
+        """Give the schema of some collections, in whatever order they come; of one name the last counts."""
+        named = {c.name: c for c in collections}
+        return cls(tuple(named[name] for name in sorted(named)))
 
     @cached_property
     def _by_name(self) -> dict[str, Collection]:
@@ -157,6 +167,11 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
     def declared(self) -> Schema:
         """Give the schema as programs declare it: without the catalog's generations."""
         return Schema(tuple(_declared(c) for c in self.collections))
+
+    @cached_property
+    def own(self) -> Schema:
+        """Give the schema without the system's collections."""
+        return Schema(tuple(c for c in self.collections if not c.is_system))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -209,7 +209,7 @@ class Adoption:
 
     def _steps(self, found: Surveyed, soundness: Soundness) -> Iterator[str]:
         for collection in self._schema.collections:
-            if collection.name.startswith("_"):
+            if collection.is_system:
                 continue
             if collection.name in self._operation.new:
                 yield f"{collection.name}: made, empty"

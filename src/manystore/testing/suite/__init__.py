@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .test_catalog import *
+from .test_create_all import *
 from .test_entries import *
 from .test_errors import *
 from .test_load import *
