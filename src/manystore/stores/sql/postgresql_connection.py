@@ -151,6 +151,7 @@ class ServerConnection(Connection):
         values = transformer.dump_sequence(bound, [_AUTO] * len(bound))
         types, formats = transformer.types or (), transformer.formats or ()
         if kept is None:
+            self._make_room()
             kept = self._first(text, types)
             self._pg.send_query_params(text.encode(), values, types, formats, _BINARY)
         elif kept.name and kept.fits(types):
@@ -167,6 +168,7 @@ class ServerConnection(Connection):
                 answers += map(self._copied, run)
             else:
                 self.waits += 1
+                self._make_room()
                 answers += [found.answer() for found in self._piped([(text, self._dump(bound)) for text, bound in run])]
         return answers
 
@@ -200,11 +202,14 @@ class ServerConnection(Connection):
         """Remember a text that has not been run yet; what is never run again is not worth being prepared."""
         kept = Kept(self.raw, types)
         if self._prepare:
-            if len(self._kept) >= _KEPT:
-                oldest = self._kept.pop(next(iter(self._kept)))
-                self._dropped += [oldest.name] if oldest.name else []
             self._kept[text] = kept
         return kept
+
+    def _make_room(self) -> None:
+        """Forget the oldest texts where there are too many; never in a batch, which may not come to prepare them."""
+        while len(self._kept) >= _KEPT:
+            oldest = self._kept.pop(next(iter(self._kept)))
+            self._dropped += [oldest.name] if oldest.name else []
 
     def _piped(self, batch: Sequence[tuple[str, Dumped]]) -> list[Found]:
         """Run statements with one wait; raise the error of the first that fails."""
@@ -246,6 +251,7 @@ class ServerConnection(Connection):
         """Give the answers in line, of what was run."""
         found: list[Found] = []
         error: psycopg.Error | None = None
+        never = set[bytes]()  # names that the server did not come to know
         self._flush()
         try:
             for kept, name in sent:
@@ -258,7 +264,8 @@ class ServerConnection(Connection):
                     found.append(Found(kept, result))
                 elif result.status != _DONE and kept is not None:
                     kept.name = b""
-                elif result.status != _DONE:
+                    never.add(name)
+                elif result.status != _DONE and name not in never:
                     self._dropped.append(name)
             self._next()  # the end of the line
             self._pg.exit_pipeline_mode()

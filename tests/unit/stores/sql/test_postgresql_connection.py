@@ -89,6 +89,21 @@ def test_what_a_failed_batch_did_not_prepare_is_not_taken_for_prepared(connectio
     assert prepared(connection) == [INSERT, update]
 
 
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_a_failed_batch_leaves_no_name_that_the_server_does_not_know(connection: ServerConnection, known: int) -> None:
+    for n in range(known):
+        connection.execute(INSERT, (n, None, None))
+    batch = [(INSERT, (10 + n, "x" if n > 2 else None, AT if n > 4 else None)) for n in range(7)]
+    for at in range(8):
+        connection.execute("BEGIN")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            connection.send([*batch[:at], ("SELECT 1 / 0", ()), *batch[at:]])
+        connection.end()
+    assert connection.send(batch) == [(1, [(10 + n,)]) for n in range(7)]
+    assert connection.send([(INSERT, (n, "y", AT)) for n in range(20, 23)]) == [(1, [(n,)]) for n in range(20, 23)]
+    assert prepared(connection) == [INSERT]
+
+
 def test_the_server_keeps_a_bounded_number_of_statements(
     connection: ServerConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
