@@ -24,7 +24,8 @@ from .connections import Answer, Connection, Sent, takes_many
 from .dialect import Row
 
 Dumped: TypeAlias = tuple[Sequence[Any], tuple[int, ...], Sequence[int]]
-"""The values of a statement's parameters as they go over the wire; the types, 0 for that of a None; the formats."""
+"""The values of a statement's parameters as they go over the wire; their types, 0 (of None and of text) where it is for
+the server to say; their formats."""
 _AUTO, _BINARY = PyFormat.AUTO, pq.Format.BINARY
 _ROWS, _DONE, _FAILED = pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.FATAL_ERROR
 _IDLE = pq.TransactionStatus.IDLE
@@ -67,19 +68,21 @@ class Kept:
 
     __slots__ = ("name", "transformer", "types", "was_loaded")
 
-    def __init__(self, raw: Raw, types: tuple[int, ...]) -> None:
-        self.name = b""
+    def __init__(self, raw: Raw, types: tuple[int, ...], name: bytes = b"") -> None:
+        self.name = name
         self.types = types
         self.transformer = Transformer(raw)
         self.was_loaded = False
 
-    def fits(self, types: tuple[int, ...]) -> bool:
-        """Tell whether parameters of these types can be given to what the server keeps."""
-        return types == self.types or all(not new or new == old for new, old in zip(types, self.types, strict=True))
+    def fits(self, dumped: Dumped) -> bool:
+        """Tell whether these parameters can be given to what the server keeps; None can always."""
+        return dumped[1] == self.types or self.widened(dumped) == self.types
 
-    def widen(self, types: tuple[int, ...]) -> None:
-        """Learn the types of what was None so far."""
-        self.types = tuple([new or old for new, old in zip(types, self.types, strict=True)])
+    def widened(self, dumped: Dumped) -> tuple[int, ...]:
+        """Give the types of these parameters, and what is known of those that are None this time."""
+        values, types, _ = dumped
+        known = zip(values, types, self.types, strict=True)
+        return tuple([old if value is None else new for value, new, old in known])
 
 
 class Found:
@@ -147,17 +150,16 @@ class ServerConnection(Connection):
 
     def execute(self, text: str, bound: Sequence[Any] = ()) -> Found:
         """Run a statement."""
-        transformer, kept = self._transformer, self._kept.get(text)
-        values = transformer.dump_sequence(bound, [_AUTO] * len(bound))
-        types, formats = transformer.types or (), transformer.formats or ()
+        values, types, formats = dumped = self._dump(bound)
+        kept = self._kept.get(text)
         if kept is None:
             self._make_room()
             kept = self._first(text, types)
             self._pg.send_query_params(text.encode(), values, types, formats, _BINARY)
-        elif kept.name and kept.fits(types):
+        elif kept.name and kept.fits(dumped):
             self._pg.send_query_prepared(kept.name, values, formats, _BINARY)
         else:
-            return self._piped([(text, (values, types, formats))])[0]
+            return self._piped([(text, dumped)])[0]
         return Found(kept, self._answer())
 
     def send(self, batch: Sequence[Sent]) -> list[Answer]:
@@ -228,24 +230,23 @@ class ServerConnection(Connection):
             kept = self._first(text, types)
             self._pg.send_query_params(text.encode(), values, types, formats, _BINARY)
         else:
-            if not kept.name or not kept.fits(types):
-                self._put_prepared(text, kept, types, sent)
+            if not kept.name or not kept.fits(dumped):
+                kept = self._put_prepared(text, kept, dumped, sent)
             self._pg.send_query_prepared(kept.name, values, formats, _BINARY)
         sent.append((kept, b""))
 
-    def _put_prepared(
-        self, text: str, kept: Kept, types: tuple[int, ...], sent: list[tuple[Kept | None, bytes]]
-    ) -> None:
+    def _put_prepared(self, text: str, kept: Kept, dumped: Dumped, sent: list[tuple[Kept | None, bytes]]) -> Kept:
         self._dropped += [kept.name] if kept.name else []
         while self._dropped:
             name = self._dropped.pop()
             self._pg.send_query_params(b"DEALLOCATE " + name, None)
             sent.append((None, name))
-        kept.widen(types)
         self._made += 1
-        kept.name = b"m%d" % self._made
-        self._pg.send_prepare(kept.name, text.encode(), kept.types)
-        sent.append((kept, kept.name))
+        # Another one, since its columns may have other types, and the one before may have answers to be loaded.
+        made = self._kept[text] = Kept(self.raw, kept.widened(dumped), b"m%d" % self._made)
+        self._pg.send_prepare(made.name, text.encode(), made.types)
+        sent.append((made, made.name))
+        return made
 
     def _collected(self, sent: Iterable[tuple[Kept | None, bytes]]) -> list[Found]:
         """Give the answers in line, of what was run."""

@@ -136,6 +136,12 @@ def test_what_a_statement_gives_follows_the_table_until_it_is_prepared(connectio
         connection.execute(text)
 
 
+def test_columns_may_be_of_the_type_of_a_parameter(connection: ServerConnection) -> None:
+    values: list[Any] = [None, None, 3, None, 4, "x", 5]
+    assert connection.send([("SELECT $1", (value,)) for value in values]) == [(1, [(value,)]) for value in values]
+    assert [connection.execute("SELECT $1", (value,)).fetchone() for value in values] == [(v,) for v in values]
+
+
 def test_large_questions_and_answers_do_not_wait_for_each_other(connection: ServerConnection) -> None:
     large = "x" * 1_000_000
     answers = connection.send([("SELECT $1::text || $2", (large, str(n))) for n in range(30)])
