@@ -40,7 +40,7 @@ class Connection(ABC):
     """One open connection, used by one caller at a time."""
 
     execute: Any
-    """(text, parameters) -> a cursor with rowcount, fetchone() and fetchall(), which gives a list."""
+    """(text, parameters) -> a cursor with rowcount, fetchone() and fetchall(), which gives a list, rows or none."""
     waits: int = 0
     """How often send has waited for the server."""
 

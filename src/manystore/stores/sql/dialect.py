@@ -65,8 +65,10 @@ class Dialect(ABC):
     now: ClassVar[str] = ""
     mark: ClassVar[str] = ""
     marked: str = ""
+    marked_row: str = ""
     """Of slot.py, where replies get lost. mark: writes a slot's row, be it there or not. marked: one statement of one
-    that changes a record and a mark; where nothing was changed it gives no row, or raises "taken". "": no such."""
+    that changes a record and a mark; where nothing was changed it changes no row, or raises "taken". "": no such.
+    marked_row: the same of a statement that gives the record that it made."""
     signed: str = ""
     """Of sign.py: gives {value}, in a statement that fails as "missing" unless {sign} is there. "": no such."""
     longest_name: ClassVar[int] = 63

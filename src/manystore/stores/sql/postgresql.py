@@ -2,27 +2,24 @@
 
 Knows psycopg; must not know plans or changes. Everything runs under READ COMMITTED: each statement sees what was
 committed when it began, so what must not change after a look is locked first and looked at in a later statement. What
-the database calls things is in postgresql_dialect.py.
+the database calls things is in postgresql_dialect.py, how statements are run in postgresql_connection.py.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Any, cast
 
 import psycopg
-from psycopg.generators import execute
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from ...errors import ManystoreError, Unavailable, URLError
 from ...schema.catalog import Catalog
 from ...schema.operation import ReplaceCatalog
 from ...store.protocol import Wait
-from .connections import Answer, Connection, Connections, Sent, readable, split_host, takes_many
-from .dialect import Row
+from .connections import Connection, Connections, split_host
+from .postgresql_connection import Raw, ServerConnection
 from .postgresql_dialect import PostgreSQL, translate
 from .store import Busy, SQLStore
 from .tables import refuse_foreign
@@ -31,99 +28,6 @@ _POOL, _TIMEOUT, _CONNECT_TIMEOUT = 16, 30, 10
 _PAUSE = 0.02
 _LONG = 7 * 86_400.0  # s
 _LOCK_TIMEOUT = 2_000  # ms: longer than the second after which an autovacuum gives way
-_PREPARED = 1000  # kept statements, a connection
-
-
-class Silent(psycopg.OperationalError):
-    """The server gave no answer within the time that the URL allows."""
-
-
-def _within(gen: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:
-    """Let a wait for the server end. psycopg looks in here several times a second while nothing comes."""
-    deadline = time.monotonic() + seconds
-    try:
-        wanted = next(gen)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() > deadline:
-                raise Silent("no answer from the server")
-            wanted = gen.send(ready)
-    except StopIteration as end:
-        return end.value
-
-
-class Raw(psycopg.Connection[Row]):
-    """psycopg's connection, with an end to each wait."""
-
-    limit = math.inf
-
-    def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
-        """Wait for what a generator asks of the server."""
-        return super().wait(_within(gen, self.limit), *args, **options)
-
-
-class ServerConnection(Connection):
-    """One open connection and its cursor. backend: the process that serves it, and since when."""
-
-    def __init__(self, raw: Raw, backend: tuple[int, Any]) -> None:
-        self.raw = raw
-        self.backend = backend
-        self._is_spoilt = False
-        self.execute = self._cursor().execute
-
-    def _cursor(self) -> Any:
-        cursor = psycopg.RawCursor(self.raw)
-        cursor.format = psycopg.pq.Format.BINARY
-        return cursor
-
-    def send(self, batch: Sequence[Sent]) -> list[Answer]:
-        """Run all statements with one wait, but for a COPY, which nothing else can be sent along with."""
-        self._is_spoilt = True
-        answers: list[Answer] = []
-        for is_copy, run in groupby(batch, key=takes_many):
-            if is_copy:
-                answers += map(self._copied, run)
-            else:
-                answers += self._piped(run)
-        self._is_spoilt = False
-        return answers
-
-    def _piped(self, batch: Iterable[Sent]) -> list[Answer]:
-        self.waits += 1
-        with self.raw.pipeline():
-            cursors = [self._cursor().execute(text, bound) for text, bound in batch]
-        return [(cursor.rowcount, cursor.fetchall() if cursor.description else ()) for cursor in cursors]
-
-    def _copied(self, bound: Sent) -> Answer:
-        self.waits += 2  # for the word to begin, and for the end
-        cursor = psycopg.Cursor(self.raw)
-        with cursor.copy(bound[0].encode()) as copy:
-            for row in bound[1]:
-                copy.write_row(row)
-        return cursor.rowcount, ()
-
-    def is_stale(self) -> bool:
-        """Tell whether the server has hung up."""
-        return bool(self.raw.closed) or readable(self.raw.pgconn.socket)
-
-    def hurry(self, seconds: float) -> None:
-        """Wait no longer than that for each answer to come."""
-        self.raw.limit = seconds
-
-    def end(self) -> None:
-        """Roll back what is open."""
-        if self._is_spoilt:
-            # Of the statements after one that failed, psycopg keeps some as prepared that the server never saw.
-            self.raw.rollback()
-            self._is_spoilt = False
-        elif self.raw.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            # Past psycopg, which forgets all prepared statements at each ROLLBACK that it sees.
-            self.raw.pgconn.send_query(b"ROLLBACK")
-            self.raw.wait(execute(self.raw.pgconn))
-
-    def close(self) -> None:
-        """Close it."""
-        self.raw.close()
 
 
 class Server(Connections):
@@ -143,18 +47,18 @@ class Server(Connections):
     def connect(self) -> ServerConnection:
         """Open a connection."""
         try:
-            raw = Raw.connect(**self._target, autocommit=True, prepare_threshold=1 if self._prepare else None)
+            raw = Raw.connect(**self._target, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             raise _refused(error) from None  # its text may repeat the user, the host and more
         raw.limit = self._timeout * 1.5 + 1  # after the server should have given up by itself
-        raw.prepared_max = _PREPARED
         raw.adapters.register_dumper(int, Int8BinaryDumper)  # for COPY, which takes no other width
         raw.adapters.register_dumper(int, Int8Dumper)
         try:
             found: Any = cast("Any", raw).execute(self._setup)
             while found.nextset():
                 pass
-            return ServerConnection(raw, (raw.info.backend_pid, found.fetchall()[0][0]))
+            backend = (raw.info.backend_pid, found.fetchall()[0][0])
+            return ServerConnection(raw, backend, prepare=self._prepare)
         except psycopg.Error as error:
             raw.close()
             raise translate(error) from error
@@ -250,6 +154,8 @@ class PostgreSQLStore(SQLStore):
             for text in self._layout.creation(catalog):
                 run(text, ())
             self._store_first(connection, catalog)
+            # Each read joins its only row, of which nobody would tell the planner: it is too small for autovacuum.
+            run(f"ANALYZE {self._dialect.quoted(self._layout.catalog.name)}", ())
         run("COMMIT", ())
 
     def _replace(self, connection: Connection, operation: ReplaceCatalog) -> None:

@@ -67,7 +67,8 @@ class PostgreSQL(Dialect):
         "INSERT INTO {table} (name, number, seen) SELECT {name}, {number}, now(){made} "
         "ON CONFLICT (name) DO UPDATE SET number = excluded.number, seen = excluded.seen"
     )
-    marked = "WITH made AS ({text}), slot AS ({mark}) SELECT * FROM made"
+    marked = "WITH made AS ({text}) {mark}"
+    marked_row = "WITH made AS ({text}), slot AS ({mark}) SELECT * FROM made"
 
     def table_options(self, *, rewritten: bool = False) -> dict[str, Any]:
         """Give what a table has beside its columns: room beside each row for its next forms, so that no index grows."""

@@ -82,13 +82,20 @@ class Slots:
         text, values = bound
         marked = self._marked.get(text) or self._marked_text(text, len(values), returning=returning)
         cursor = connection.repeat(marked, (*values, *slot.anew()))
-        return cursor.fetchall() if self._dialect.returning else [()]
+        if returning:
+            rows: Sequence[Row] = cursor.fetchall()
+            return rows
+        return [()] * cursor.rowcount if self._dialect.returning else [()]
 
     def _marked_text(self, text: str, size: int, *, returning: bool) -> str:
         dialect = self._dialect
         made, giving = (" FROM made", " RETURNING 1") if dialect.returning else ("", "")
         mark = self._mark_text(size + 1, made)
-        self._marked[text] = marked = dialect.marked.format(text=text if returning else text + giving, mark=mark)
+        if returning:
+            marked = dialect.marked_row.format(text=text, mark=mark)
+        else:
+            marked = dialect.marked.format(text=text + giving, mark=mark)
+        self._marked[text] = marked
         return marked
 
     def _mark_text(self, first: int, made: str) -> str:

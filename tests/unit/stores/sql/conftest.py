@@ -104,8 +104,8 @@ class Shop:
         names = {name: quote(f"{self.prefix}{name}") for name in ("_manystore", "maker", "item", "part")}
         connection = self.store._connections.opened()
         try:
-            cursor = connection.execute(text.format_map(names), ())
-            return cursor.fetchall() if getattr(cursor, "description", None) else []
+            found: list[Any] = connection.execute(text.format_map(names), ()).fetchall()
+            return found
         finally:
             connection.close()
 

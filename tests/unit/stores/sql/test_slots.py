@@ -66,8 +66,8 @@ class Line:
         """Run a statement past manystore; {slots} stands for the table."""
         store: Any = open_store(parse_url(self.place.url, self.place.prefix), wait=time.sleep)
         connection = store._connections.take()
-        cursor = connection.execute(text.format(slots=store._layout.writers.name), ())
-        found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+        text = text.format(slots=store._layout.writers.name)
+        found: list[tuple[Any, ...]] = connection.execute(text, ()).fetchall()
         store._connections.put(connection)
         store.close()
         return found

@@ -183,8 +183,8 @@ class Race:
     def sql(self, text: str) -> list[Any]:
         connection = self.store._connections.opened()
         try:
-            cursor = connection.execute(text, ())
-            return cursor.fetchall() if getattr(cursor, "description", None) else []
+            found: list[Any] = connection.execute(text, ()).fetchall()
+            return found
         finally:
             connection.close()
 
