@@ -78,7 +78,7 @@ class Hope:
             self._add(mutation.insert(batch[0]), "changed", 1)
             return
         width = len(batch[0].values) + 1
-        for text, bound in mutation.insert_many(batch):
+        for text, bound in mutation.many.parts(batch):
             number = bound.number if isinstance(bound, Rows) else len(bound) // width
             self._add((text, bound), "changed", number)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import chain, islice
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -19,8 +18,8 @@ from sqlalchemy.sql.base import Executable
 
 from ...schema.schema import Collection, Field, Reference, Schema, Unique
 from ...store.protocol import Delete, Insert, Patch, Replace, Step, Values
-from .connections import Rows
 from .dialect import Clause, Statement, parameter
+from .insertion import Insertion
 from .tables import PREVIOUS, REVISION, VERSION, Layout, column_of
 
 Bound: TypeAlias = tuple[str, tuple[Any, ...]]
@@ -38,7 +37,6 @@ class Mutation:
         # What stands there is the catalog's word, not the program's: a newer schema may have added to it.
         kept = schema.collection(collection.name) if collection.name in schema else collection
         self._stored = kept.stored
-        self._name = layout.table_name(kept)
         self.uniques, self.unseen = _seen_uniques(collection, kept)
         self.referrers = schema.referrers(collection.name) if collection.name in schema else ()
         self._layout = layout
@@ -47,7 +45,7 @@ class Mutation:
         if signed := layout.signed(1):
             self._epoch = literal_column(signed) == _ONE
         self._kept: dict[Any, Statement] = {}
-        self._rows: dict[int, str] = {}
+        self.many = Insertion(collection, layout.table_name(kept), layout.dialect)
         # References to collections that the schema has, with their fields' places among the values.
         self._checked = [
             (r, collection.positions[r.field]) for r in _seen_references(collection, kept) if r.target in schema
@@ -98,47 +96,6 @@ class Mutation:
         if statement is None:
             statement = self._keep(kind, self._insert(checked, guarded=epoch is not None), self._values())
         return statement.text, statement.bind([*change.values, change.revision, None, epoch])
-
-    def insert_many(self, changes: Sequence[Insert]) -> list[tuple[str, Any]]:
-        """Write INSERTs of many: each with the parameters of its rows or, where one takes all, with Rows."""
-        number = len(changes)
-        if number >= self._dialect.copied_from:
-            version = self.collection.version
-            return [(self._copy, Rows(number, ((*change.values, change.revision, version) for change in changes)))]
-        rows = ((*change.values, change.revision) for change in changes)
-        sizes = self._dialect.rows_a_statement
-        if sizes == (0,):
-            return [(self._rows.get(1) or self._insert_rows(1), Rows(number, rows))]
-        made: list[tuple[str, Any]] = []
-        for size in sizes:
-            while number >= size:
-                made.append((self._rows.get(size) or self._insert_rows(size), tuple(chain(*islice(rows, size)))))
-                number -= size
-        return made
-
-    def insert_rows(self, changes: Sequence[Insert]) -> Bound:
-        """Write one INSERT of some."""
-        text = self._rows.get(len(changes)) or self._insert_rows(len(changes))
-        return text, tuple(chain(*[(*change.values, change.revision) for change in changes]))
-
-    @cached_property
-    def _copy(self) -> str:
-        write = self._dialect.quoted
-        names = ", ".join(map(write, [*self.collection.columns, REVISION, VERSION]))
-        return f"COPY {write(self._name)} ({names}) FROM STDIN (FORMAT BINARY)"
-
-    def _insert_rows(self, size: int) -> str:
-        write, place = self._dialect.quoted, self._dialect.placeholder
-        columns = [*self.collection.columns, REVISION]
-        width = len(columns)
-        version = str(self.collection.version)
-        rows = [
-            ", ".join([*(place(row * width + at + 1) for at in range(width)), version]).join("()")
-            for row in range(size)
-        ]
-        names = ", ".join(map(write, [*columns, VERSION]))
-        made = self._rows[size] = f"INSERT INTO {write(self._name)} ({names}) VALUES {', '.join(rows)}"
-        return made
 
     def _pointing(self, values: Values) -> tuple[str, ...]:
         if not self._checked:

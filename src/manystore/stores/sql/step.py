@@ -185,7 +185,7 @@ class Step:
             self._execute("SAVEPOINT change", ())
         self.trips += 1
         try:
-            self._execute(*self._of(part[0]).insert_rows(part))
+            self._execute(*self._of(part[0]).many.rows(part))
         except self._dialect.errors as error:
             if self._dialect.verdict(error) != "taken":
                 raise
@@ -195,7 +195,7 @@ class Step:
         return True
 
     def _insert_all(self, batch: Sequence[Insert]) -> None:
-        made = self._of(batch[0]).insert_many(batch)
+        made = self._of(batch[0]).many.parts(batch)
         self.trips += 2 if takes_many(made[0]) else 1
         try:
             self._send(made)
