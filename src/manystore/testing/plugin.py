@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Turn needs(...) into strict expected failures: a gap that healed, or was never one, is news."""
-    if idle := [item for item in items if _module(item).startswith(VERBS) and not _has_verbs(item)]:
+    if idle := [item for item in items if _module(item).startswith(VERBS) and not provision.has_verbs(_url(item))]:
         config.hook.pytest_deselected(items=idle)
         items[:] = [item for item in items if item not in idle]
     for item in items:
@@ -74,10 +74,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _module(item: pytest.Item) -> str:
     return str(getattr(getattr(item, "function", None), "__module__", ""))
-
-
-def _has_verbs(item: pytest.Item) -> bool:
-    return hasattr(store_class(_url(item).partition(":")[0]), provision.VERBS)
 
 
 def _url(item: pytest.Item) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -37,7 +38,9 @@ Provide: TypeAlias = Callable[[str, str, Path], tuple[str, str]]
 """(URL given with --store, a name not used before, an empty directory) -> URL and prefix of a fresh place."""
 
 VERBS = "verbs"
-"""What the class of a store over a key-value store has, and no other."""
+"""The area of the tests that only stores over a key-value store have."""
+# By name: nobody imports a store.
+_OVER_VERBS, _INNER = "manystore.stores.keyvalue.store", "_kv"
 
 _NUMBERS = itertools.count(1)
 
@@ -92,7 +95,7 @@ class Place:
         """Open the key-value store of this place, without what stands on it; only of a store that has one."""
         store = open_store(parse_url(self.url, self.prefix), wait=time.sleep)  # noqa: TID251 - a real one
         self._opened.append(store)
-        return getattr(store, VERBS)
+        return getattr(store, _INNER)
 
     def beside(self) -> Place:
         """Give another place on the same store, which goes away with this one."""
@@ -148,6 +151,11 @@ def server_url(url: str) -> str:
     if scheme in SERVERS:
         return f"{scheme}:{servers.url(SERVERS[scheme]).partition(':')[2]}"
     return url
+
+
+def has_verbs(url: str) -> bool:
+    """Say whether the store of a URL stands over a key-value store."""
+    return issubclass(store_class(url.partition(":")[0]), import_module(_OVER_VERBS).KeyValueStore)
 
 
 def stands_alone(scheme: str) -> bool:

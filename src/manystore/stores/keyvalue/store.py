@@ -53,11 +53,6 @@ class KeyValueStore:
         self._working: Bulk | None = None
         self._is_closed = False
 
-    @property
-    def verbs(self) -> KeyValue:
-        """Give the key-value store below: the suite looks at its verbs one by one."""
-        return self._kv
-
     def read(
         self,
         plan: Plan,
