@@ -143,7 +143,7 @@ class Transit:
         """Go back to the base: from now on programs of the head can write no more."""
         if open_.phase == "closed":
             open_ = self._cleared(open_)
-        base, older = self._passage.base, open_.kept
+        base, older = self._passage.base, self._passage.droppable(open_.kept)
         dropped = open_.changed(phase="open", head=base, stored=None, older=older, absent={}, closed=(), indexes={})
         return self._put(open_, dropped)
 
