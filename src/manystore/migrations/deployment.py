@@ -212,9 +212,10 @@ class Deployment:
         return True
 
     def _raise(self, catalog: Catalog, *, refusing: bool) -> Catalog | None:
-        """Build what is to be built and raise the window; None, or a refusal, while programs of the base work."""
+        """Build, look over what is to be swept, then raise the window; None, or a refusal, while the base works."""
         transit = self._transit(catalog)
         built = transit.build(catalog)
+        transit.look_over(built)
         if living := self._older(built):
             if refusing:
                 refuse(f"{_labels(living)}: at work, with the older schema; end it first")

@@ -80,6 +80,10 @@ class Transit:
                 build = partial(Build, catalog.epoch, collection.name)
                 self._all(f"build {', '.join(parts)} of {collection.name}", build)
 
+    def look_over(self, built: Catalog) -> None:
+        """Refuse what records would stop the sweep."""
+        self._copying.look_over(built)
+
     def raise_(self, built: Catalog) -> Catalog:
         """Let programs of the head alone write: the point of no return. What is made anew is made before."""
         if self._copies.made:
