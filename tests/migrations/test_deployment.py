@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from manystore import MigrationRefused, ProgramTooOld, col
+from manystore.migrations import History
+from manystore.migrations.deployment import Deployment
 from manystore.testing.holdings import holdings
 
 from .deployed import New, Old, OldRider, Rider, Site, expected, fill, new_riders, old_riders
@@ -184,3 +186,7 @@ def test_a_store_of_another_history_is_refused(site: Site) -> None:
     site.deployment().up()
     with pytest.raises(MigrationRefused, match="the store is at 0002_names, which 0001_initial does not follow"):
         site.deployment().up("0001")
+    older = History.of(site.history.migrations[:1])
+    for verb in ("status", "up"):
+        with pytest.raises(MigrationRefused, match=r"at 0002_names, .*, and this history has none of that name"):
+            getattr(Deployment(site.store, older, wait=site.wait), verb)()

@@ -271,6 +271,8 @@ class Deployment:
 
     def _passage(self, catalog: Catalog) -> Passage:
         """Give the way through the window that is open; refuse one that this history does not have."""
+        if catalog.target:
+            self._history.stored(catalog.target)
         way = passage_of(self._history, catalog, self._at(catalog), catalog.target, fixed=self._is_fixed)
         if not is_dropped(catalog) and declared(catalog.head) != declared(way.head):
             refuse(f"the window to {_place(catalog.target)} is open, but not as this history has it: its files changed")
