@@ -114,7 +114,7 @@ class Rewriting(msgspec.Struct, frozen=True, dict=True):
     def led(self) -> tuple[str, ...]:
         """Name the collections of the head whose records functions lead over where they are."""
         pins = self.window.pins.items()
-        led = (name for name, pin in pins if any(lens.up is not unchanged for lens in pin.derived))
+        led = (name for name, pin in pins if any(lens.head and lens.up is not unchanged for lens in pin.derived))
         return tuple(sorted(name for name in led if name not in self.copied))
 
     def rehearse_led(self, read: Read) -> None:
