@@ -27,6 +27,7 @@ from manystore.migrations import (
     Precondition,
     Reference,
     Seed,
+    SplitField,
     Translate,
     Unique,
 )
@@ -61,24 +62,36 @@ def spoilt(collection: str, key: int, field: str, value: Any) -> Change:
     return put(collection, field, lambda row: value if row["id"] == key else row[field])
 
 
+def numbered(title: str) -> tuple[str, str]:
+    what, number = title.rsplit(" ", 1)
+    return what, number
+
+
+PARTS = (Field("what", "what", "str", length=40), Field("number", "number", "str", length=20))
+SPLIT = SplitField("bike", "title", PARTS, numbered, lambda what, number: f"{what} {number}")
+
 CASES = [
     Refused("duplicates", (AddUnique("bike", Unique("unique_title", ("title",))),),
             ("bike", 7, "title", "bike number 5"), "seven", r"^Bike: .*\btitle\b.*\b7$"),
     Refused("reference", (AddReference("gear", Reference("maker", "shop")),), ("gear", 4, "maker", 77), 3,
             r"^Gear: maker .*\b4$"),
     Refused("type", (ChangeType("bike", Field("zip", "zip", "int", optional=True)),), ("bike", 6, "zip", "n/a"), "17",
-            r"Bike\.zip: a stored value stops the migration: not an integer",
+            r"Bike\.zip: a stored value stops the migration: not an integer \(key 6\)",
             put("bike", "zip", number_or_none), put("bike", "zip", canonical)),
+    Refused("function", (SPLIT,), ("bike", 6, "title", "six"), "number 6",
+            r"^Bike: a function of the migration fails: ValueError in test_each_\w+\.py, line \d+ \(key 6\)$",
+            then(put("bike", "what", lambda r: numbered(r["title"])[0]),
+                 put("bike", "number", lambda r: numbered(r["title"])[1]), out("bike", "title"))),
     Refused("none", (ChangeNullability("bike", "zip", optional=False),), ("bike", 6, "zip", None), "1",
-            r"Bike\.zip: a stored value stops the migration: it is None",
+            r"Bike\.zip: a stored value stops the migration: it is None \(key 6\)",
             given=put("bike", "zip", lambda r: r["zip"] or "")),
     Refused("length", (ChangeLength("bike", "title", 20),), ("bike", 6, "title", "x" * 21), "x",
-            r"Bike\.title: a stored value stops the migration: 21 characters; at most 20"),
+            r"Bike\.title: a stored value stops the migration: 21 characters; at most 20 \(key 6\)"),
     Refused("choices", (ChangeChoices("bike", "state", ("ready",)),), ("bike", 6, "state", "lost"), None,
             r"Bike\.state: a stored value stops the migration: not one of ready",
             given=put("bike", "state", lambda r: r["state"] and "ready")),
     Refused("translate", (Translate("bike", "title", Field("by", "by", "int"), "shop", "name", "id"),),
-            ("bike", 6, "title", "shop 99"), "shop 2", r"Bike\.title: no shop\.name has its value",
+            ("bike", 6, "title", "shop 99"), "shop 2", r"Bike\.title: no shop\.name has its value \(key 6\)",
             then(put("bike", "by", lambda r: int(r["title"].split(" ")[1])), out("bike", "title")),
             put("bike", "title", lambda r: f"shop {r['id'] % 5 + 1}")),
     Refused("key", (DropReference("bike", "owner"), ChangeKey("shop", ("name",))), ("shop", 4, "name", "shop 2"),

@@ -202,6 +202,8 @@ REFUSED: list[tuple[Operation, str]] = [
     (ChangeType("bike", Field("shop", "shop", "int", optional=True), "many"),
      "bike.shop: otherwise= is refused: str where int is wanted"),
     (ChangeNullability("bike", "shop", optional=True), "bike.shop: is optional already"),
+    (ChangeNullability("bike", "charge", optional=True, otherwise=7),
+     "bike.charge: otherwise= is for where None is forbidden"),
     (ChangeNullability("bike", "owner", optional=False), "bike.owner: its reference sets it to None"),
     (ChangeLength("bike", "charge", 3), "bike.charge: int has no length"),
     (ChangeChoices("bike", "state", ("ready",), {"broken": "lost"}),

@@ -37,6 +37,7 @@ def test_a_laptop_needs_one_command(site: Site, run: Run) -> None:
     assert run("status") == "at 0001_initial, no window open\nto come: 1 migration\nnext: manystore migrate up\n"
     assert run("up") == (
         "open the window from 0001_initial to 0002_names\n"
+        "look whether all of rider can be led over\n"
         "from now on only programs of 0002_names write\n"
         "  sweep rider: 7 records\n"
         "done: at 0002_names\n"
@@ -56,9 +57,10 @@ def test_a_fleet_is_led_by_what_status_says(site: Site, run: Run) -> None:
     assert "  rider.by_last: absent" in said
     assert "  writes with the older schema: other.py (process 8)" in said
     assert said[-1] == "next: manystore migrate finalize"
-    output = run("finalize", "--patience", "0")
-    assert output.splitlines()[0].startswith("watching for 0 s whether it still works: ")
-    assert output.splitlines()[-1] == "from now on only programs of 0002_names write"
+    looked, watched, *_, last = run("finalize", "--patience", "0").splitlines()
+    assert looked == "look whether all of rider can be led over"
+    assert watched.startswith("watching for 0 s whether it still works: ")
+    assert last == "from now on only programs of 0002_names write"
     assert run("status").splitlines()[-1] == "next: manystore migrate sweep"
     assert run("sweep") == "  sweep rider: 7 records\n"
     assert run("status").splitlines()[-1] == "next: manystore migrate contract"
@@ -88,6 +90,7 @@ def test_plan_says_what_up_would_do_and_changes_nothing(site: Site, run: Run) ->
     lines = run("plan").splitlines()
     assert lines[0] == "the window is open"
     assert not any(line.startswith("  open") for line in lines)
+    assert "  look whether all of rider can be led over, while everybody goes on" in lines
     assert any(line.startswith("  raise") for line in lines)
     run("finalize", "--patience", "0")
     lines = run("plan").splitlines()

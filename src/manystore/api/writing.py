@@ -117,7 +117,9 @@ class Writing(Removing[M, K]):
         uniques = mapper.collection.uniques
         if by and not any({spec.name for spec in specs} == set(unique.fields) for unique in uniques):
             known = "; ".join(", ".join(unique.fields) for unique in uniques) or "there are none"
-            raise UsageError(f"{mapper.name}: upsert by= takes the fields of one of its uniques: {known}")
+            raise UsageError(
+                f"{mapper.name}: upsert by= takes the fields of one of its uniques: {known}; without it, the key counts"
+            )
         values = [getattr(record, spec.name) for spec in specs]
         if any(v is UNSET or v is None for v in values):
             return None

@@ -25,7 +25,7 @@ class ChangeType(Operation, frozen=True):
     """Make a field another type; its name and column stay. otherwise: what becomes of a value that can't be cast.
 
     up, down: functions of one value, where the two types have no cast of their own or another one is wanted. back: what
-    otherwise is on the way back; None is STOP where the field could not be None.
+    otherwise is on the way back, of None as well; None is STOP where the field could not be None.
     """
 
     collection: str
@@ -61,12 +61,16 @@ class ChangeType(Operation, frozen=True):
     def inverse(self, before: Schema) -> tuple[Operation, ...]:
         """Change it back."""
         old = find_field(before, self.collection, self.field.name)
-        wider = not old.optional and self.field.optional
-        first = (ChangeNullability(self.collection, old.name, optional=False),) if wider else ()
-        if wider and msgspec.structs.replace(self.field, optional=False) == old:
-            return first
         otherwise = STOP if self.back is None and not old.optional else self.back
-        return (*first, ChangeType(self.collection, old, otherwise, self.down, self.up, self.otherwise))
+        if old.optional or not self.field.optional:
+            return (ChangeType(self.collection, old, otherwise, self.down, self.up, self.otherwise),)
+        # What stands in for None is of the old type, so there it is put, and a STOP comes before anything is cast.
+        loose = msgspec.structs.replace(old, optional=otherwise is not STOP)
+        cast = (ChangeType(self.collection, loose, otherwise, self.down, self.up, self.otherwise),)
+        strict = (ChangeNullability(self.collection, old.name, optional=False, otherwise=otherwise),)
+        if msgspec.structs.replace(self.field, optional=False) == old:
+            return strict
+        return (*strict, *cast) if otherwise is STOP else (*cast, *strict)
 
     def lost(self, before: Schema) -> str:
         """Say which values are."""
@@ -102,6 +106,8 @@ class ChangeNullability(Operation, frozen=True):
         new, where = msgspec.structs.replace(old, optional=self.optional), f"{self.collection}.{self.field}"
         if new == old:
             refuse(f"{where}: is {'optional' if self.optional else 'required'} already")
+        if self.optional and self.otherwise is not STOP:
+            refuse(f"{where}: otherwise= is for where None is forbidden")
         if self.optional and old.name in there.key:
             refuse(f"{where}: a key may not be optional")
         if not self.optional and any(r.field == old.name and r.on_delete == "set_null" for r in there.references):

@@ -103,6 +103,12 @@ class Copying:
             self._told(f"look whether {', '.join(self._copies)} can be made anew")
             self._rewriting.rehearse(read)
 
+    def look_over(self, open_: Catalog) -> None:
+        """Refuse, while everybody goes on, what the sweep could not lead over: after the raise it would stand still."""
+        if led := self._rewriting.led:
+            self._told(f"look whether all of {', '.join(led)} can be led over")
+            self._rewriting.rehearse_led(Records(self._store, open_).read)
+
     def clear(self, catalog: Catalog) -> None:
         """Take away what an earlier try has copied. catalog: keeps the copies."""
         for copy in reversed(self._copies.values()):

@@ -182,6 +182,17 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
         older = tuple(msgspec.structs.replace(f, name=OLDER + f.column, optional=True) for f in rest)
         return msgspec.structs.replace(self.head, fields=(*own, *older))
 
+    @cached_property
+    def droppable(self) -> Collection:
+        """Give what stands there while the window is open: what is kept, and the columns that were made for the head.
+
+        No record has anything in those; but who takes the window away must know that they are ours.
+        """
+        there = set(self.between.columns)
+        made = [f for f in self.above.fields if self.fixed and f.column not in there]
+        further = tuple(msgspec.structs.replace(f, name=OLDER + f.column, optional=True) for f in made)
+        return msgspec.structs.replace(self.between, fields=(*self.between.fields, *further))
+
     # -- records --
 
     @cached_property

@@ -212,9 +212,10 @@ class Deployment:
         return True
 
     def _raise(self, catalog: Catalog, *, refusing: bool) -> Catalog | None:
-        """Build what is to be built and raise the window; None, or a refusal, while programs of the base work."""
+        """Build, look over what is to be swept, then raise the window; None, or a refusal, while the base works."""
         transit = self._transit(catalog)
         built = transit.build(catalog)
+        transit.look_over(built)
         if living := self._older(built):
             if refusing:
                 refuse(f"{_labels(living)}: at work, with the older schema; end it first")
@@ -270,6 +271,8 @@ class Deployment:
 
     def _passage(self, catalog: Catalog) -> Passage:
         """Give the way through the window that is open; refuse one that this history does not have."""
+        if catalog.target:
+            self._history.stored(catalog.target)
         way = passage_of(self._history, catalog, self._at(catalog), catalog.target, fixed=self._is_fixed)
         if not is_dropped(catalog) and declared(catalog.head) != declared(way.head):
             refuse(f"the window to {_place(catalog.target)} is open, but not as this history has it: its files changed")

@@ -75,6 +75,8 @@ class Forecast:
             yield from self._unready()
         if phase in ("stable", "open", "closed"):
             yield from self._copied()
+            if led := Copies(self._passage).rewriting.led:
+                yield f"  look whether all of {', '.join(led)} can be led over, while everybody goes on"
             yield "  raise: one write of the catalog; older programs are refused from then on, and there is no way back"
         if phase in ("stable", "open", "closed", "raised"):
             yield from self._swept()

@@ -58,6 +58,12 @@ class History(msgspec.Struct, frozen=True, dict=True):
             refuse(f"{name} may be {' or '.join(m.name for m in found)}")
         return found[0]
 
+    def stored(self, name: str) -> Migration:
+        """Give the migration that a store says it stands at, or is on its way to; it may be a newer program's."""
+        if name not in self._stands_for and all(m.name != name for m in self.migrations):
+            refuse(f"the store is at {name}, or on its way there, and this history has none of that name; is it old?")
+        return self.migration(name)
+
     def parents(self, migration: Migration) -> tuple[str, ...]:
         """Name the migrations that one follows, those that replace others by their own name."""
         return tuple(self._stands_for.get(parent, parent) for parent in migration.after)

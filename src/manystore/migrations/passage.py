@@ -85,6 +85,11 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
                 made[name] = crossing.above
         return Schema.made_of(made.values())
 
+    def droppable(self, kept: Schema) -> Schema:
+        """Give what must be taken away, but for what the base has, to drop the window. kept: by the catalog so far."""
+        led = {c.base.name: c.droppable for c in self.crossings.values() if not c.is_copied}
+        return Schema(tuple(led.get(c.name, c) for c in kept.collections))
+
     @cached_property
     def building(self) -> tuple[str, ...]:
         """Name the states of what is built while the window is open."""

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from ..schema.schema import Collection, Schema
-from .lens import Record
+from .culprit import Culprit
+from .lens import Record, unchanged
 from .operation import refuse
 from .pin import Pin
 from .trace import Read, Run, Trace
@@ -99,13 +100,30 @@ class Rewriting(msgspec.Struct, frozen=True, dict=True):
     def rehearse(self, read: Read) -> None:
         """Make all records and keep none: raise what would stop the copying half-way.
 
-        ValueRefused for a value that stops it, MigrationRefused for a key or the values of a unique that come twice.
-        Holds the keys and values of one collection in memory.
+        ValueRefused for a value that stops it, MigrationRefused for a key or the values of a unique that come twice,
+        and for a function that fails. Holds the keys and values of one collection in memory.
         """
+        culprit = Culprit(read, self.window.base)
         for name in self.copied:
             held = _Held(self.window.head.collection(name))
-            for record in self._made(name)(read):
-                held.take(record)
+            with culprit.named():
+                for record in self._made(name)(culprit.read):
+                    held.take(record)
+
+    @cached_property
+    def led(self) -> tuple[str, ...]:
+        """Name the collections of the head whose records functions lead over where they are."""
+        pins = self.window.pins.items()
+        led = (name for name, pin in pins if any(lens.head and lens.up is not unchanged for lens in pin.derived))
+        return tuple(sorted(name for name in led if name not in self.copied))
+
+    def rehearse_led(self, read: Read) -> None:
+        """Lead all their records over and keep none: raise what would stop the sweep half-way, as rehearse does."""
+        culprit = Culprit(read, self.window.base)
+        for name in self.led:
+            with culprit.named():
+                for _ in _through(self.window.pins[name])(culprit.read):
+                    pass
 
 
 class _Held:

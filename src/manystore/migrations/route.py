@@ -43,7 +43,7 @@ def standing(history: History, named: str, stored: Schema) -> str:
     """
     shape = declared(stored)
     if named:
-        place = history.migration(named).name
+        place = history.stored(named).name
         if history.schema(place) == shape:
             return place
         how = "not as this history has it" if place == named else f"in the midst of what {place} replaces"

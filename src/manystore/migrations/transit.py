@@ -80,6 +80,10 @@ class Transit:
                 build = partial(Build, catalog.epoch, collection.name)
                 self._all(f"build {', '.join(parts)} of {collection.name}", build)
 
+    def look_over(self, built: Catalog) -> None:
+        """Refuse what records would stop the sweep."""
+        self._copying.look_over(built)
+
     def raise_(self, built: Catalog) -> Catalog:
         """Let programs of the head alone write: the point of no return. What is made anew is made before."""
         if self._copies.made:
@@ -143,7 +147,7 @@ class Transit:
         """Go back to the base: from now on programs of the head can write no more."""
         if open_.phase == "closed":
             open_ = self._cleared(open_)
-        base, older = self._passage.base, open_.kept
+        base, older = self._passage.base, self._passage.droppable(open_.kept)
         dropped = open_.changed(phase="open", head=base, stored=None, older=older, absent={}, closed=(), indexes={})
         return self._put(open_, dropped)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..errors import ValueRefused
 from ..schema.schema import Collection, Field, Schema
 from .field_operation import KeyedHash, check_sources
 from .lens import Columns, Lens, ThroughMany, Values, unchanged
@@ -255,6 +256,8 @@ def _several(there: Collection, fields: tuple[Field, ...], function: Any) -> Cal
 
     def up(values: Values) -> Values:
         made = tuple(function(*values))
+        if len(made) != len(fields):
+            raise ValueRefused(there.model, fields[0].name, f"its migration makes {len(made)} of {len(fields)} values")
         if fit(made):
             return made
         return tuple(held(there.model, field, value) for field, value in zip(fields, made, strict=True))
