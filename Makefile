@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 HISTORIES ?= 100000
+# Half of the time the tests wait, for servers and for the disk: half as many workers again as there are processors.
+WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 UV := uv==0.13.9
 
 # Folders that come and go with the project; ruff looks at all of the repository by itself.
@@ -87,7 +89,7 @@ check: $(INSTALLED)  ## format, lint, types, layers and the quick tests: under a
 test: $(INSTALLED) servers  ## everything but the soak tests, on every store; starts servers of its own
 	@$(MAKE) --no-print-directory -j2 TOGETHER=yes $(STATIC)
 	@$(MAKE) --no-print-directory TOGETHER=yes alone
-	@$(BIN)/python -m pytest -n auto -m '$(ALL)' || { \
+	@$(BIN)/python -m pytest -n $(WORKERS) -m '$(ALL)' || { \
 		printf '\n--- once more, by itself: what failed beside the others ---\n'; \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m '$(ALL)'; }; tests=$$?; \
 		$(call verdict,$(STATIC) alone); exit $$tests
