@@ -118,7 +118,10 @@ def _from_zookeeper(url: str, prefix: str) -> None:
 
 def _named(client: Any, node: str, prefix: str, *, depth: int) -> list[str]:
     """Give the topmost nodes whose name holds the prefix."""
-    children = [f"{node}/{child}" for child in client.get_children(node or "/") if child != "zookeeper"]
+    try:
+        children = [f"{node}/{child}" for child in client.get_children(node or "/") if child != "zookeeper"]
+    except import_module("kazoo.exceptions").NoNodeError:
+        return []  # another's, who removes it at this moment
     found = [child for child in children if prefix in child]
     if not found and depth > 1:
         for child in children:

@@ -159,11 +159,12 @@ class Adoption:
         takeover = self._takeover
         making = self._making()
         old = [table.name for table in self._tables.values() if found.table(table.name) is not None]
-        made = [table.name for table in making.values()]
-        write = self._dialect.ddl_text
+        sign, write = self._sign(), self._dialect.ddl_text
+        names = {name: table.name for name, table in making.items()} | sign
+        made = [*names.values()]
+        creation = [write(CreateTable(table)) for table in making.values()]
         try:
-            signs = self._layout.sign_creation(self._operation.catalog.epoch)
-            takeover.begin(old, made, [*(write(CreateTable(table)) for table in making.values()), *signs])
+            takeover.begin(old, made, [*creation, *map(self._layout.sign_creation, sign.values())])
             tables = {name: making[table.name] for name, table in self._tables.items()}
             sink = _Sink(takeover, tables, self._dialect.forms)
             now = survey(takeover.connection.execute, self._dialect)
@@ -174,7 +175,7 @@ class Adoption:
                 sink.add(COUNTERS, [name, soundness.greatest[name] + 1])
             sink.flush()
             self._finish(making)
-            takeover.swap(old, list(making), self._bound(now))
+            takeover.swap(old, names, self._bound(now))
         except BaseException:
             with suppress(*self._dialect.errors):  # the first error counts; the next adoption cleans up as well
                 takeover.abandon(made)
@@ -190,6 +191,13 @@ class Adoption:
             layout.indexes(collection, self._operation.catalog)  # they hang on the table from then on
             tables.append(table)
         return {table.name: table.to_metadata(MetaData(), name=self._takeover.making(table.name)) for table in tables}
+
+    def _sign(self) -> dict[str, str]:
+        """Give the name of the epoch's sign, where there are signs, with what it is called while it is made."""
+        layout = self._layout
+        if not self._dialect.signed:
+            return {}
+        return {layout.sign(self._operation.catalog.epoch): self._takeover.making(layout.sign("sign"))}
 
     def _finish(self, making: Mapping[str, Table]) -> None:
         """Make the indexes, and put the catalog in its table."""

@@ -41,8 +41,7 @@ class Signs:
                     raise  # else another deployer has dropped a sign meanwhile
 
     def _made(self, connection: Connection, coming: str) -> list[str]:
-        for text in self._layout.sign_creation(coming):
-            connection.execute(text, ())
+        connection.execute(self._layout.sign_creation(self._layout.sign(coming)), ())
         return self.present(connection)
 
     def present(self, connection: Connection) -> list[str]:

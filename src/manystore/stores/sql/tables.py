@@ -74,11 +74,9 @@ class Layout:
         """Give what tells this database's signs from others."""
         return f"epoch of {self.catalog.name}"
 
-    def sign_creation(self, epoch: str) -> Iterator[str]:
-        """Give the statement that makes the sign of an epoch, where there are signs."""
-        if self.dialect.signed:
-            quoted = self.dialect.quoted(self.sign(epoch))
-            yield f"CREATE SEQUENCE IF NOT EXISTS {quoted} NOCACHE COMMENT = '{self.sign_comment}'"
+    def sign_creation(self, name: str) -> str:
+        """Write what makes a sign of that name."""
+        return f"CREATE SEQUENCE IF NOT EXISTS {self.dialect.quoted(name)} NOCACHE COMMENT = '{self.sign_comment}'"
 
     def table(self, collection: Collection, stored: str | None = None) -> Table:
         """Give the table of a collection. stored: the name that its records are kept under, where that is another's."""
@@ -111,7 +109,8 @@ class Layout:
             yield from create(self.writers, ())
         for collection in catalog.kept.collections:
             yield from create(self.table(collection), self.indexes(collection, catalog))
-        yield from self.sign_creation(catalog.epoch)
+        if self.dialect.signed:
+            yield self.sign_creation(self.sign(catalog.epoch))
 
     def indexes(self, collection: Collection, catalog: Catalog, table: Table | None = None) -> list[TableIndex]:
         """Give the indexes that a catalog wants on a collection, by name: all that are not absent.

@@ -79,10 +79,11 @@ class Takeover(ABC):
         """Take back what begin did, and what was done since."""
 
     @abstractmethod
-    def swap(self, old: Sequence[str], names: Sequence[str], bound: Sequence[Bound]) -> None:
+    def swap(self, old: Sequence[str], names: Mapping[str, str], bound: Sequence[Bound]) -> None:
         """Put the new tables in the place of the old ones, once and for all.
 
-        bound: the foreign keys that lead from or to the old ones, each with its table.
+        names: of the new ones, as they shall be, each with what it was made as; bound: the foreign keys that lead from
+        or to the old ones, each with its table.
         """
 
     def clear(self, names: Sequence[str]) -> int:
@@ -134,13 +135,13 @@ class FileTakeover(Takeover):
         del made
         self.connection.end()
 
-    def swap(self, old: Sequence[str], names: Sequence[str], bound: Sequence[Bound]) -> None:
+    def swap(self, old: Sequence[str], names: Mapping[str, str], bound: Sequence[Bound]) -> None:
         """Drop, rename, commit."""
         del bound  # they name tables only, and nothing here minds them
         for name in old:
             self.run(f"DROP TABLE {self.quoted(name)}")
-        for name in names:
-            self.run(f"ALTER TABLE {self.quoted(self.making(name))} RENAME TO {self.quoted(name)}")
+        for name, made in names.items():
+            self.run(f"ALTER TABLE {self.quoted(made)} RENAME TO {self.quoted(name)}")
         self.run("COMMIT")
 
 
@@ -191,14 +192,14 @@ class TransactionTakeover(Takeover):
         del made
         self.connection.end()
 
-    def swap(self, old: Sequence[str], names: Sequence[str], bound: Sequence[Bound]) -> None:
+    def swap(self, old: Sequence[str], names: Mapping[str, str], bound: Sequence[Bound]) -> None:
         """Drop, rename, commit."""
         for table, reference in bound:
             self.run(f"ALTER TABLE {self.quoted(table)} DROP CONSTRAINT {self.quoted(reference.name)}")
         for name in old:
             self.run(f"DROP TABLE {self.quoted(name)}")
-        for name in names:
-            self.run(f"ALTER TABLE {self.quoted(self.making(name))} RENAME TO {self.quoted(name)}")
+        for name, made in names.items():
+            self.run(f"ALTER TABLE {self.quoted(made)} RENAME TO {self.quoted(name)}")
             for (key,) in self.connection.execute(_KEY_NAME, (self.quoted(name),)).fetchall():
                 named = short(f"{name}_pkey", self.dialect.longest_name)
                 self.run(f"ALTER INDEX {self.quoted(key)} RENAME TO {self.quoted(named)}")
@@ -253,14 +254,14 @@ class RenamingTakeover(Takeover):
         self.run("UNLOCK TABLES")
         self._drop(made)
 
-    def swap(self, old: Sequence[str], names: Sequence[str], bound: Sequence[Bound]) -> None:
+    def swap(self, old: Sequence[str], names: Mapping[str, str], bound: Sequence[Bound]) -> None:
         """Rename all at once, and drop the old ones.
 
         RENAME is refused to whoever has locked tables. So another connection asks for it and waits, and then the locks
         are let go. A program that waits as well may write into an old table before it is renamed: then all is undone.
         """
         sums = self._sums(old)
-        pairs = [(name, self.before(name)) for name in old] + [(self.making(name), name) for name in names]
+        pairs = [(name, self.before(name)) for name in old] + [(made, name) for name, made in names.items()]
         self.run("COMMIT")
         self.run("SET autocommit = 1")
         del bound  # clear finds them again, also after a death between the two
@@ -277,7 +278,7 @@ class RenamingTakeover(Takeover):
         finally:
             self._connections.drop(renaming)
         if self._sums([self.before(name) for name in old]) != sums:
-            back = [(name, self.making(name)) for name in names] + [(self.before(name), name) for name in old]
+            back = [*names.items()] + [(self.before(name), name) for name in old]
             self.run(f"RENAME TABLE {', '.join(f'{self.quoted(a)} TO {self.quoted(b)}' for a, b in back)}")
             raise Unavailable("another program wrote while the tables changed hands, so they did not: stop it first")
         self.clear(old)
