@@ -74,6 +74,14 @@ def test_no_history_is_bad(store: str, name: str, tmp_path: Path) -> None:
         assert min(seen["killed"], seen["deployer killed"], seen["slept"]) > 5
 
 
+@pytest.mark.parametrize(
+    ("name", "seed"), [("add constant", 10295), ("add computed", 11318), ("split", 10650), ("chain", 11018)]
+)
+def test_what_a_dropped_window_left_is_not_brought_back(name: str, seed: int, tmp_path: Path) -> None:
+    """Histories in which a program read a record before that was taken away, and wrote it after."""
+    run(KINDS[name], "memory", seed, tmp_path)
+
+
 def parts() -> list[object]:
     """Give the parts of the many, those of the slowest stores first."""
     return [

@@ -108,7 +108,7 @@ class _Hopeful:
                     return False
                 self.deletes += moves[0]
                 self.puts += moves[1]
-            self.checks.append(Same(key, token))
+            self.checks.append(Same(key, token, shape.seen(data)))
             self.puts.append((*key, new))
         return True
 

@@ -58,6 +58,11 @@ def head_of(record: bytes) -> bytes:
     return record[: record.index(b",", record.index(_VERSION) + 1) + 1]
 
 
+def all_of(record: bytes) -> bytes:
+    """Give all of a stored record but its last brace: what begins with it is the same record, member for member."""
+    return record[:-1]
+
+
 def version_of(record: bytes) -> int:
     """Read the version of a stored record."""
     start = record.index(_VERSION) + len(_VERSION)

@@ -12,7 +12,7 @@ from ...errors import Restricted
 from ...store.revision import new_revision
 from .entries import Pointer, Upkeep
 from .layout import GAP, after_all, owner_of, references_space
-from .protocol import Empty, Key, Range, Span, head_of, token_of, version_of
+from .protocol import Empty, Key, Range, Span, all_of, head_of, token_of, version_of
 from .shape import decoded, encoded
 from .step import Raced, Step, Touched
 
@@ -116,7 +116,9 @@ class Referrers:
         data = self._step.stored[key]
         assert data is not None
         is_older = upkeep is not self._step.keeper.upkeep(upkeep.collection.name)
-        touched = Touched(upkeep, key, token_of(data), head=head_of(data) if is_older else b"")
+        sheds = self._step.keeper.sheds(upkeep.collection.name)
+        head = head_of(data) if is_older else all_of(data) if sheds else b""
+        touched = Touched(upkeep, key, token_of(data), head=head)
         touched.data, touched.was = data, upkeep.watched(decoded(data, upkeep.model))
         touched.will = touched.was
         return touched

@@ -18,6 +18,7 @@ from ...schema.catalog import Catalog, IndexState
 from ...schema.schema import Collection, Schema
 from .entries import KEPT_UP, Raw, Upkeep, Watched
 from .layout import column_of, reference_tail
+from .protocol import all_of
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE: Callable[[bytes], Raw] = msgspec.json.Decoder(dict[str, Any]).decode
@@ -41,10 +42,13 @@ encoded: Callable[[Any], bytes] = _ENCODE
 class Shape:
     """One collection as a program declares it, on the stored one.
 
-    older: the upkeep of records that are not rewritten yet; None when there are none such.
+    older: the upkeep of records that are not rewritten yet; None when there are none such. sheds: as in Keeper.
     """
 
-    def __init__(self, collection: Collection, upkeep: Upkeep, older: Upkeep | None = None) -> None:
+    def __init__(
+        self, collection: Collection, upkeep: Upkeep, older: Upkeep | None = None, *, sheds: bool = False
+    ) -> None:
+        self._sheds = sheds
         self.collection = collection  # keeps it alive, since shapes are found by its id
         self.upkeep = upkeep
         self.older = older
@@ -62,6 +66,10 @@ class Shape:
         self._of_twin: Callable[[Any], Watched] = _several(attrgetter, [f"f{place + len(HEAD)}" for place in watched])
         self.name: Callable[[Sequence[Any]], str] = _namer(upkeep, collection.key_positions)
         """Give the name of the record with these bound values."""
+
+    def seen(self, data: bytes) -> bytes:
+        """Give what a record to change must still begin with, beside its token: the whole of it while it sheds."""
+        return all_of(data) if self._sheds else b""
 
     def _default(self, column: str) -> Any:
         """Give what a record that lacks a column holds there, where an entry may be made of it."""
@@ -160,6 +168,16 @@ class Keeper:
             return None
         return Upkeep(found, self.catalog, schema, self._states)
 
+    def sheds(self, collection: str) -> bool:
+        """Tell whether records lose what a dropped window left, under the token and the version that they have.
+
+        Whoever read one before and writes it after would bring it back.
+        """
+        older = self.catalog.older
+        if older is None or collection not in older or self.older(collection) is not None:
+            return False
+        return older.collection(collection).stored == self.upkeep(collection).collection.stored
+
     def referring(self, target: Collection) -> dict[str, str]:
         """Give what stands in the names of references to a collection (reference_tail), and whose records these are."""
         made = self._referring.get(target.name)
@@ -182,7 +200,9 @@ class Keeper:
             upkeep = self.upkeep(collection.name)
             if collection.generation not in (1, upkeep.collection.generation):  # programs declare none, which is 1
                 raise SchemaMismatch((f"{collection.stored} is missing there",))
-            made = self._shapes[id(collection)] = Shape(collection, upkeep, self.older(collection.name))
+            made = self._shapes[id(collection)] = Shape(
+                collection, upkeep, self.older(collection.name), sheds=self.sheds(collection.name)
+            )
         return made
 
 

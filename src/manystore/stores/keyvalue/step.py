@@ -32,7 +32,7 @@ class Touched:
     """A record that the step changes. token: it had, None of a new one; data: it will have, None of one that goes.
 
     old: the upkeep of what is stored; another one than that of what will be, when the step brings the record into the
-    kept shape. head: of a record of an older shape, what it must still begin with.
+    kept shape. head: what a record must still begin with, beside its token, where a sweep may change it under that.
     """
 
     __slots__ = ("after", "before", "data", "head", "key", "name", "old", "token", "upkeep", "was", "will")
@@ -203,7 +203,7 @@ class Step:
         if older is not None and raw is not None:
             self._change_older(change, shape, key, (data, raw))
             return
-        touched = self.by_key[key] = Touched(shape.upkeep, key, token)
+        touched = self.by_key[key] = Touched(shape.upkeep, key, token, head=shape.seen(data))
         if isinstance(change, Replace):
             new, touched.was, will = shape.replaced(data, change.values, (f"{change.revision:016x}", token))
         else:

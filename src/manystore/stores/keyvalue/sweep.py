@@ -61,7 +61,7 @@ def _rewrite(bulk: Bulk, rewriting: Rewriting, due: dict[Key, bytes], operation:
 def _leftovers(keeper: Keeper, collection: str, kept: Upkeep) -> frozenset[str] | None:
     """Give the members that a record loses when a window was dropped, its shape being what it was; None otherwise."""
     older = keeper.catalog.older
-    if older is None or collection not in older or older.collection(collection).stored != kept.collection.stored:
+    if older is None or not keeper.sheds(collection):
         return None
     return left_behind(older.collection(collection), kept.collection)
 
