@@ -30,7 +30,7 @@ class Reader:
         self.dialect: Dialect = layout.dialect
         self._errors = self.dialect.errors
         table = self.dialect.quoted(layout.catalog.name)
-        self.epoch_text = f"SELECT epoch FROM {table}"
+        self.epoch_text = layout.epoch_text  # once: it goes with every step
         self._catalog = f"SELECT catalog FROM {table}"
 
     def rows(self, text: str, bound: Sequence[Any], epoch: str) -> list[Row]:

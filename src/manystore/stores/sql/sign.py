@@ -51,8 +51,7 @@ class Signs:
 
     def drop(self, connection: Connection, expected: str, coming: str) -> None:
         """Drop all signs that are locked but the coming one's; raise EpochChanged unless an epoch is in force."""
-        table = self._dialect.quoted(self._layout.catalog.name)
-        found = connection.execute(f"SELECT epoch FROM {table}", ()).fetchall()
+        found = connection.execute(self._layout.epoch_text, ()).fetchall()
         if not found or found[0][0] not in (expected, halted(expected)):
             raise changed()
         for name in self._locked:

@@ -61,6 +61,11 @@ class Layout:
             **self.dialect.table_options(rewritten=True),
         )
 
+    @property
+    def epoch_text(self) -> str:
+        """Give the SELECT of the epoch that is in force."""
+        return f"SELECT epoch FROM {self.dialect.quoted(self.catalog.name)}"
+
     def sign(self, epoch: str) -> str:
         """Name the sign of an epoch (sign.py)."""
         return short(f"{self.catalog.name}.{epoch}", self.dialect.longest_name)

@@ -91,8 +91,7 @@ class Contraction:
     def _begin(self, text: str) -> None:
         """Begin a transaction, in which the tables are those of one catalog; EpochChanged when it is another one."""
         self._run.set(text)
-        catalog = self._layout.dialect.quoted(self._layout.catalog.name)
-        if self._run.ask(f"SELECT epoch FROM {catalog}") != [(self._now.epoch,)]:
+        if self._run.ask(self._layout.epoch_text) != [(self._now.epoch,)]:
             raise changed()
 
     def _rebuild_all(self, ddl: SQLiteDDL, changes: Sequence[Change], gone: Sequence[str]) -> None:
@@ -194,7 +193,7 @@ class Contraction:
         live = run.inspected(list(live))
         catalog = quoted(self._layout.catalog.name)
         run.do(f"UPDATE {catalog} SET epoch = %s WHERE epoch = %s", (halted(epoch), epoch))
-        if run.ask(f"SELECT epoch FROM {catalog}") != [(halted(epoch),)]:
+        if run.ask(self._layout.epoch_text) != [(halted(epoch),)]:
             raise changed()
         self._alter_each(ddl, self._changes(self._left(live)), self._gone(live))
         self._exchange(halted(epoch))
