@@ -6,7 +6,7 @@ record with fields that the program does not know goes through a dict, which kee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -16,7 +16,7 @@ import msgspec
 from ...errors import Corrupted, SchemaMismatch
 from ...schema.catalog import Catalog, IndexState
 from ...schema.schema import Collection, Schema
-from .entries import KEPT_UP, Raw, Upkeep, Watched
+from .entries import KEPT_UP, Pointer, Raw, Upkeep, Watched
 from .layout import column_of, reference_tail
 from .protocol import all_of
 
@@ -137,6 +137,8 @@ class Keeper:
         self._older: dict[str, Upkeep | None] = {}
         self._shapes: dict[int, Shape] = {}
         self._referring: dict[str, dict[str, str]] = {}
+        self._building: dict[str, list[tuple[Upkeep, Pointer]]] = {}
+        self.unbuilt: dict[tuple[str, str], Mapping[str, Sequence[str]]] = {}  # what unbuilt.py found once
 
     def upkeep(self, collection: str, version: int | None = None) -> Upkeep:
         """Give the upkeep of a stored collection; version: of the record that it is for."""
@@ -191,6 +193,21 @@ class Keeper:
                     for collection, reference in known:  # what a collection that goes held is left over until Clear
                         tail = reference_tail(collection.stored, column_of(collection, reference.field))
                         made.setdefault(tail, collection.name)
+        return made
+
+    def building(self, target: Collection) -> Sequence[tuple[Upkeep, Pointer]]:
+        """Give the references to a collection that are building, each with the upkeep of its own collection."""
+        made = self._building.get(target.name)
+        if made is None:
+            is_kept = target.name in self.schema and self.schema.collection(target.name).stored == target.stored
+            referring = self.schema.referrers(target.name) if is_kept else ()
+            upkeeps = [self.upkeep(name) for name in dict.fromkeys(collection.name for collection, _ in referring)]
+            made = self._building[target.name] = [
+                (upkeep, pointer)
+                for upkeep in upkeeps
+                for pointer in upkeep.pointers
+                if pointer.is_building and pointer.reference.target == target.name
+            ]
         return made
 
     def shape(self, collection: Collection) -> Shape:
