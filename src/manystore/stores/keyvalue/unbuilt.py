@@ -21,7 +21,7 @@ from .step import Step, Touched
 
 Owners: TypeAlias = Mapping[str, Sequence[str]]  # by the name of a record, the names of those that refer to it
 _PAGE = 1000
-_REMEMBERED = 100_000  # referrers of one collection; of more than that, a program remembers none
+_REMEMBERED = 1_000_000  # referrers of one collection, each of about 100 bytes; of more, a program remembers none
 
 
 class Unbuilt:
@@ -63,7 +63,8 @@ class Unbuilt:
         if space is not None and (owners := self._indexed(space, names)) is not None:
             return owners
         if (upkeep.space, pointer.tail) not in remembered:
-            pointers = [each for each in upkeep.pointers if each.is_building]
+            others = [each for each in upkeep.pointers if each.is_building and _index(upkeep, each) is None]
+            pointers = others if pointer in others else [pointer, *others]
             read, is_whole = self._read(upkeep, pointers, {(pointer.targets, name) for name in names})
             if not is_whole:
                 return read[pointer.tail]
