@@ -121,7 +121,7 @@ class Referrers:
         data = self._step.stored[key]
         assert data is not None
         is_older = upkeep is not self._step.keeper.upkeep(upkeep.collection.name)
-        sheds = self._step.keeper.sheds(upkeep.collection.name)
+        sheds = self._step.keeper.shed(upkeep.collection.name)
         head = head_of(data) if is_older else all_of(data) if sheds else b""
         touched = Touched(upkeep, key, token_of(data), head=head)
         touched.data, touched.was = data, upkeep.watched(decoded(data, upkeep.model))

@@ -42,7 +42,8 @@ encoded: Callable[[Any], bytes] = _ENCODE
 class Shape:
     """One collection as a program declares it, on the stored one.
 
-    older: the upkeep of records that are not rewritten yet; None when there are none such. sheds: as in Keeper.
+    older: the upkeep of records that are not rewritten yet; None when there are none such. sheds: whether a sweep takes
+    members from records under their tokens (Keeper.shed).
     """
 
     def __init__(
@@ -170,15 +171,17 @@ class Keeper:
             return None
         return Upkeep(found, self.catalog, schema, self._states)
 
-    def sheds(self, collection: str) -> bool:
-        """Tell whether records lose what a dropped window left, under the token and the version that they have.
+    def shed(self, collection: str) -> frozenset[str]:
+        """Give the members that a sweep takes from records under the token and the version that they have.
 
-        Whoever read one before and writes it after would bring it back.
+        So it is where a window was dropped, in collections that it led over. Whoever read a record before and writes it
+        after would bring them back.
         """
-        older = self.catalog.older
+        older, kept = self.catalog.older, self.upkeep(collection).collection
         if older is None or collection not in older or self.older(collection) is not None:
-            return False
-        return older.collection(collection).stored == self.upkeep(collection).collection.stored
+            return frozenset()
+        before = older.collection(collection)
+        return frozenset(before.columns).difference(kept.columns) if before.stored == kept.stored else frozenset()
 
     def referring(self, target: Collection) -> dict[str, str]:
         """Give what stands in the names of references to a collection (reference_tail), and whose records these are."""
@@ -218,7 +221,7 @@ class Keeper:
             if collection.generation not in (1, upkeep.collection.generation):  # programs declare none, which is 1
                 raise SchemaMismatch((f"{collection.stored} is missing there",))
             made = self._shapes[id(collection)] = Shape(
-                collection, upkeep, self.older(collection.name), sheds=self.sheds(collection.name)
+                collection, upkeep, self.older(collection.name), sheds=bool(self.shed(collection.name))
             )
         return made
 
