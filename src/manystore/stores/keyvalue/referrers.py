@@ -1,7 +1,8 @@
 """on_delete: what becomes of the records that refer to one that goes. Read level by level, judged on the step's end.
 
 A child that another rule of the step deletes, or that a change of it points elsewhere, is no referrer any more. While
-there are records of an older shape, each referrer is taken by the rules of its own.
+there are records of an older shape, each referrer is taken by the rules of its own. unbuilt.py finds those without an
+entry.
 """
 
 from __future__ import annotations
