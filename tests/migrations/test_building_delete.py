@@ -16,7 +16,7 @@ from manystore.migrations.deployment import Deployment
 from manystore.schema.operation import Altered, Build, Operation
 from manystore.schema.schema import Schema
 
-from .deployed import Cut, Site
+from .deployed import Cut, Recalling, Site
 
 
 @model
@@ -61,13 +61,10 @@ class Old(Database):
     rider: Repository[OldRider, int]
 
 
-class New(Database):
+class New(Recalling):
+    history = HISTORY
     team: Repository[Team, int]
     rider: Repository[Rider, int]
-
-    @classmethod
-    def _history(cls) -> History:
-        return HISTORY
 
 
 class Unbuilt:
@@ -100,8 +97,7 @@ Riders = dict[int, tuple[int | None, int | None, int | None]]
 @pytest.fixture(params=[0, 3], ids=["none built", "three built"])
 def opened(request: pytest.FixtureRequest, site: Site) -> Site:
     """A window in which references are being built that records have since before, and so many of them are."""
-    site.history = HISTORY
-    site.deployment().up("0001_base")
+    site.begin(HISTORY)
     with site.connect(Old) as db:
         db.team.create_all(Team(id=key) for key in range(1, 6))
         db.rider.create_all(OldRider(**values) for values in RIDERS)
