@@ -78,6 +78,10 @@ def test_as_the_migrations_left_it(old: Foreign):
     assert f"to be taken over: {ROWS * len(tables.columns)} records" in text
     assert "the tables are those after 0057_storage_manager" in text
     assert "note: migrate_version: stays as it is; no model has it" in text
+    assert (
+        "note: user_project_role_association: the foreign key user_id, project_id to user_project_association goes"
+        in text
+    )
     assert old.dump() == before
     assert "next: manystore migrate up" in run("adopt", old.url, *MODELS, "--yes")
     assert "is manystore's already" in run("adopt", old.url, *MODELS, "--yes")
