@@ -155,9 +155,7 @@ def test_none_that_older_programs_do_not_know_is_asked_for(run: Run) -> None:
     grown(("charge: int = 100", "charge: str | None = None"))
     assert "fill in back: change type of bike.charge to str" in run("make").output
     path = next(Path("history").glob("0002*.py"))
-    question = (
-        "back=FILL_IN,  # what do older programs see where it is None: a value, or STOP to refuse None"
-    )
+    question = "back=FILL_IN,  # what do older programs see where it is None: a value, or STOP to refuse None"
     assert question in path.read_text()
     path.write_text(path.read_text().replace("back=FILL_IN", "back=100"))
     assert folder.history().problems() == ()
