@@ -132,6 +132,17 @@ def test_each_difference_is_told_and_nothing_is_changed(old: Foreign):
     assert old.dump() == before
 
 
+def test_what_a_table_promises_and_the_model_does_not_is_named(old: Foreign):
+    shops(old)
+    old.execute("CREATE UNIQUE INDEX one_name ON shop (name, opened)")
+    old.execute("CREATE INDEX by_kind ON bike (kind)")
+    old.execute("CREATE INDEX by_serial ON bike (serial)")
+    text = adopt(old)
+    assert "note: shop: the unique one_name over name, opened goes; the model has none such" in text
+    assert "note: bike: the index by_kind over kind goes; the model has none such" in text
+    assert text.count("the model has none such") == 2
+
+
 def test_a_missing_value_can_be_filled_in(old: Foreign):
     shops(old)
     old.execute("INSERT INTO shop VALUES (4, 'shop 4', NULL, NULL, NULL)")

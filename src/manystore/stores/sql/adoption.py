@@ -232,15 +232,33 @@ class Adoption:
             )
 
     def _notes(self, found: Surveyed) -> Iterator[str]:
-        ours = {table.name for table in self._tables.values()}
+        ours = {self._tables[collection.name].name: collection for collection in self._schema.collections}
         for name, reference in self._bound(found):
             fields = ", ".join(reference.fields)
             yield f"{name}: the foreign key {fields} to {reference.target} goes; manystore keeps references by itself"
         for table in found.tables:
-            if table.name in ours:
-                yield from (f"{table.name}: the trigger {trigger} goes" for trigger in table.triggers)
-            else:
+            if (collection := ours.get(table.name)) is None:
                 yield f"{table.name}: stays as it is; no model has it"
+                continue
+            yield from (f"{table.name}: the trigger {trigger} goes" for trigger in table.triggers)
+            yield from (
+                f"{table.name}: {words} goes; the model has none such" for words in _left_out(table, collection)
+            )
+
+
+def _left_out(table: FoundTable, collection: Collection) -> Iterator[str]:
+    """Tell of uniques and indexes that the table has and the model has not, but for those of its foreign keys."""
+    uniques, indexes = (
+        {tuple(collection.field(name).column for name in part.fields) for part in parts}
+        for parts in (collection.uniques, collection.indexes)
+    )
+    kept = {frozenset(fields) for fields in (*uniques, table.key)}
+    served = {*uniques, *indexes, table.key, *(reference.fields for reference in table.references)}
+    for index in table.indexes:
+        if index.unique and frozenset(index.fields) not in kept:
+            yield f"{table.name}: the unique {index.name} over {', '.join(index.fields)} goes; the model has none such"
+        elif not index.unique and index.fields not in served:
+            yield f"{table.name}: the index {index.name} over {', '.join(index.fields)} goes; the model has none such"
 
 
 class _Sink:
