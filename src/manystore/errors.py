@@ -28,6 +28,7 @@
     │   ├── SchemaMismatch        the stored schema is not this program's
     │   ├── ProgramTooOld         the database has moved on to a newer schema or format
     │   ├── MigrationRefused      a migration, or a history of them, does not fit what it follows
+    │   │   └── FunctionFailed    a function of a migration raises at a record
     │   └── EpochChanged          the catalog changed since it was read (handled inside; seen when it keeps changing)
     ├── StoreError                the store itself
     │   ├── Unavailable           out of reach, busy or timed out; nothing was written
@@ -271,6 +272,26 @@ class ProgramTooOld(SchemaError):
 
 class MigrationRefused(SchemaError):
     """A migration does not fit the schema it follows, or a history of them does not hold together."""
+
+
+class FunctionFailed(MigrationRefused):
+    """A function of a migration raises at a record, which it was to lead over; what it raises is the cause.
+
+    Attributes: model, fields (names: what the function makes, none if that is not known), key (None likewise), reason.
+    """
+
+    def __init__(self, model: str, fields: tuple[str, ...], key: object, reason: str) -> None:
+        super().__init__(model, fields, key, reason)
+        self.model = model
+        self.fields = fields
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        parts = self.key if isinstance(self.key, tuple) else (self.key,)
+        which = "" if self.key is None else f" (key {'/'.join(map(str, parts))})"
+        fields = f".{', '.join(self.fields)}" if self.fields else ""
+        return f"{self.model}{fields}: a function of the migration fails: {self.reason}{which}"
 
 
 class EpochChanged(SchemaError):
