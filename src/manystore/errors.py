@@ -42,6 +42,14 @@ Messages are short, name the model and the field, and never hold a password, a t
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+
+def of_key(key: Any) -> str:
+    """Say in a message at which key something stands."""
+    parts = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
+    return f"(key {'/'.join(map(str, parts))})"
+
 
 class ManystoreError(Exception):
     """Root of every error that manystore raises on purpose.
@@ -280,7 +288,7 @@ class FunctionFailed(MigrationRefused):
     Attributes: model, fields (names: what the function makes, none if that is not known), key (None likewise), reason.
     """
 
-    def __init__(self, model: str, fields: tuple[str, ...], key: object, reason: str) -> None:
+    def __init__(self, model: str, fields: tuple[str, ...], key: Any, reason: str) -> None:
         super().__init__(model, fields, key, reason)
         self.model = model
         self.fields = fields
@@ -288,8 +296,7 @@ class FunctionFailed(MigrationRefused):
         self.reason = reason
 
     def __str__(self) -> str:
-        parts = self.key if isinstance(self.key, tuple) else (self.key,)
-        which = "" if self.key is None else f" (key {'/'.join(map(str, parts))})"
+        which = "" if self.key is None else f" {of_key(self.key)}"
         fields = f".{', '.join(self.fields)}" if self.fields else ""
         return f"{self.model}{fields}: a function of the migration fails: {self.reason}{which}"
 

@@ -126,6 +126,10 @@ def strong(charge: int) -> bool:
     return charge >= 50
 
 
+def odd(number: int | None) -> str:
+    return "odd" if number is None else str(number)
+
+
 def weak(is_strong: bool) -> int:
     return 100 if is_strong else 0
 

@@ -150,6 +150,17 @@ def test_casts_splits_and_merges_are_to_be_filled_in(run: Run) -> None:
     assert "up=FILL_IN,  # a function from the old value to the new" in text
 
 
+def test_none_that_older_programs_do_not_know_is_asked_for(run: Run) -> None:
+    folder = first(run)
+    grown(("charge: int = 100", "charge: str | None = None"))
+    assert "fill in back: change type of bike.charge to str" in run("make").output
+    path = next(Path("history").glob("0002*.py"))
+    question = "back=FILL_IN,  # what do older programs see where it is None: a value, or STOP to refuse None"
+    assert question in path.read_text()
+    path.write_text(path.read_text().replace("back=FILL_IN", "back=100"))
+    assert folder.history().problems() == ()
+
+
 def test_a_required_field_without_default_is_to_be_filled_in(run: Run) -> None:
     first(run)
     grown(("charge: int = 100", "charge: int = 100\n    colour: str"))

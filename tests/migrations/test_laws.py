@@ -116,6 +116,7 @@ def operations_on(draw: st.DrawFn, thing: Collection) -> Operation:
         lambda: RenameField("thing", name, new, column),
         lambda: ChangeType("thing", msgspec.structs.replace(wide, kind="int"), otherwise=None),
         lambda: ChangeType("thing", msgspec.structs.replace(wide, kind="str"), otherwise=None),
+        lambda: ChangeType("thing", msgspec.structs.replace(wide, kind="int"), None, back=draw(values_of(field))),
         lambda: ChangeLength("thing", name, draw(st.sampled_from([1, 3, 8, None])), otherwise=CUT),
         lambda: ChangeNullability("thing", name, optional=True),
         lambda: ChangeNullability("thing", name, optional=False, otherwise=draw(values_of(field).filter(bool))),

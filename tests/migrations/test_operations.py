@@ -89,6 +89,14 @@ def joined(one: str, other: str) -> str:
     return one + other
 
 
+def number(value: str | None) -> int:
+    return int(value) if value is not None and value.isdigit() else -1
+
+
+def no_number(value: str | None) -> int | None:
+    return None if number(value) == -1 else number(value)
+
+
 @dataclass(frozen=True)
 class Case:
     operation: Operation
@@ -116,6 +124,8 @@ CASES = [
     Case(ChangeType("bike", Field("shop", "shop", "int", optional=True), None), UP,
          "values of Bike.shop that cannot be cast"),
     Case(ChangeType("bike", Field("serial", "serial", "int")), CLOSED),
+    Case(ChangeType("bike", Field("charge", "charge", "str", optional=True), back=-1), UP),
+    Case(ChangeType("bike", Field("charge", "charge", "str", optional=True), down=number), UP),
     Case(ChangeType("bike", Field("charge", "charge", "str")), UP),
     Case(ChangeType("bike", Field("price", "price", "decimal", digits=9, scale=3)), UP),
     Case(ChangeNullability("bike", "charge", optional=True)),
@@ -201,6 +211,8 @@ REFUSED: list[tuple[Operation, str]] = [
      "bike.charge: from int to uuid there is no cast; give up and down"),
     (ChangeType("bike", Field("shop", "shop", "int", optional=True), "many"),
      "bike.shop: otherwise= is refused: str where int is wanted"),
+    (ChangeType("bike", Field("charge", "charge", "str", optional=True), back="0"),
+     "bike.charge: back= is refused: str where int is wanted"),
     (ChangeNullability("bike", "shop", optional=True), "bike.shop: is optional already"),
     (ChangeNullability("bike", "charge", optional=True, otherwise=7),
      "bike.charge: otherwise= is for where None is forbidden"),
@@ -292,6 +304,27 @@ def test_what_the_base_cannot_hold_is_pinned() -> None:
     assert str(pinned.value) == (
         "Bike.number: programs of the older schema could not read it: 11 characters; at most 10"
     )
+
+
+def test_what_older_programs_see_of_what_they_cannot_read_can_be_said() -> None:
+    text = Field("charge", "charge", "str", optional=True)
+    for operation in (
+        ChangeType("bike", text, back=-1),
+        ChangeType("bike", text, down=number),
+        ChangeType("bike", text, down=no_number, back=-1),
+    ):
+        pin = Window.of(SCHEMA, [operation]).pins["bike"]
+        stored, beside = pin.put({**pin.load(BEFORE), "charge": "7"}, BEFORE)
+        for value in (None, "full"):
+            stored, beside = pin.put({**pin.load(stored, beside), "charge": value}, stored, beside)
+            assert (stored["charge"], pin.load(stored, beside)["charge"]) == (-1, value)
+        assert pin.load(stored | {"charge": 8}, beside)["charge"] == "8"  # an older program saved it
+    for operation in (ChangeType("bike", text), ChangeType("bike", text, back=STOP)):
+        pin = Window.of(SCHEMA, [operation]).pins["bike"]
+        with pytest.raises(Pinned, match=r"^Bike\.charge: .* None, but the field is not optional$"):
+            pin.put({**pin.load(BEFORE), "charge": None}, BEFORE)
+        with pytest.raises(Pinned, match=r"^Bike\.charge: .* not an integer$"):
+            pin.put({**pin.load(BEFORE), "charge": "full"}, BEFORE)
 
 
 def test_the_sweep_lifts_a_record_with_what_nobody_knows_and_sql_lowers_it() -> None:

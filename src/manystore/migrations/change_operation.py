@@ -25,8 +25,9 @@ _TOTAL = {("bool", "int"), ("datetime", "date"), ("date", "datetime")}  # casts 
 class ChangeType(Operation, frozen=True):
     """Make a field another type; its name and column stay. otherwise: what becomes of a value that can't be cast.
 
-    up, down: functions of one value, where the two types have no cast of their own or another one is wanted. back: what
-    otherwise is on the way back, of None as well; None is STOP where the field could not be None.
+    up, down: functions of one value, None among them, where the types have no cast of their own or another is wanted.
+    back: what older programs see, and what is there after `down`, of a value that can't be cast back or is None where
+    it could not be; without it they are refused what they could not read, and such a value stops `down`.
     """
 
     collection: str
@@ -51,6 +52,8 @@ class ChangeType(Operation, frozen=True):
         if self.down is None and cast(new, old) is None:
             refuse(f"{where}: from {new.kind} back to {old.kind} there is no cast; give down")
         _check_otherwise(where, new, self.otherwise)
+        if self.back is not None:
+            _check_otherwise(where, old, self.back, "back")
         return with_field(before, self.collection, new.name, new)
 
     def manner(self, before: Schema) -> Manner:
@@ -65,13 +68,15 @@ class ChangeType(Operation, frozen=True):
         otherwise = STOP if self.back is None and not old.optional else self.back
         if old.optional or not self.field.optional:
             return (ChangeType(self.collection, old, otherwise, self.down, self.up, self.otherwise),)
-        # What stands in for None is of the old type, so there it is put, and a STOP comes before anything is cast.
-        loose = msgspec.structs.replace(old, optional=otherwise is not STOP)
+        # What stands in for None is of the old type, so there it is put. A STOP comes before anything is cast, unless
+        # the cast is a function of its own: that may make something of None.
+        is_first = otherwise is not STOP or self.down is not None
+        loose = msgspec.structs.replace(old, optional=is_first)
         cast = (ChangeType(self.collection, loose, otherwise, self.down, self.up, self.otherwise),)
         strict = (ChangeNullability(self.collection, old.name, optional=False, otherwise=otherwise),)
         if msgspec.structs.replace(self.field, optional=False) == old:
             return strict
-        return (*strict, *cast) if otherwise is STOP else (*cast, *strict)
+        return (*cast, *strict) if is_first else (*strict, *cast)
 
     def lost(self, before: Schema) -> str:
         """Say which values are."""
@@ -86,7 +91,7 @@ class ChangeType(Operation, frozen=True):
         # What a function that is not ours says of a value may hold it.
         up_said, down_said = (str if function is None else said for function in (self.up, self.down))
         up = _upward(there.model, self.field, self.up or _lenient(cast(old, self.field)), self.otherwise, up_said)
-        down = _downward(there.model, old, self.down or _lenient(cast(self.field, old)), down_said)
+        down = _downward(there.model, old, self.down or _lenient(cast(self.field, old)), self.back, down_said)
         many = _upward_of_many(self.field, up, None if self.up else cast_many(old, self.field))
         return (_one(self.collection, old, up, down, many),)
 
@@ -301,9 +306,9 @@ def _itself(value: Any) -> Any:
     return value
 
 
-def _check_otherwise(where: str, field: Field, otherwise: Any) -> None:
+def _check_otherwise(where: str, field: Field, otherwise: Any, word: str = "otherwise") -> None:
     if otherwise not in (STOP, FILL_IN) and (reason := refusal(field, otherwise)):
-        refuse(f"{where}: otherwise= is refused: {reason}")
+        refuse(f"{where}: {word}= is refused: {reason}")
 
 
 def _or_stop(model: str, field: Field, otherwise: Any, reason: str) -> Any:
@@ -356,14 +361,20 @@ def _upward_of_many(field: Field, up: Through, cast: CastMany | None) -> Through
 
 
 def _downward(
-    model: str, field: Field, function: Callable[[Any], Any], told: Callable[[ValueError], str] = str
+    model: str, field: Field, function: Callable[[Any], Any], back: Any = None, told: Callable[[ValueError], str] = str
 ) -> Through:  # fmt: skip
+    has_back = back not in (None, STOP)
+
     def down(values: Values) -> Values:
         try:
             value = function(values[0])
         except ValueError as failed:
+            if has_back:
+                return (back,)
             reason = f"programs of the older schema could not read it: {told(failed)}"
             raise Pinned(model, field.name, reason) from failed
+        if has_back and refusal(field, value):
+            return (back,)
         return (lowered(model, field, value),)
 
     return down

@@ -198,10 +198,10 @@ class _Comparison:
         made = msgspec.structs.replace(new, optional=old.optional or new.optional)
         if cast(old, made) is None or cast(made, old) is None:
             self.do(ChangeType(name, made, up=FILL_IN, down=FILL_IN))
-        elif is_total(old, made):
-            self.do(ChangeType(name, made))
-        else:
-            self.do(ChangeType(name, made, otherwise=FILL_IN))
+            return made
+        otherwise = {} if is_total(old, made) else {"otherwise": FILL_IN}
+        back = {"back": FILL_IN} if made.optional and not old.optional else {}
+        self.do(ChangeType(name, made, **otherwise, **back))
         return made
 
     def create_models(self) -> None:

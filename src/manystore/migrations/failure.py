@@ -11,7 +11,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-from ..errors import FunctionFailed, ManystoreError, ValueRefused
+from ..errors import FunctionFailed, ManystoreError, ValueRefused, of_key
 from ..schema.schema import Collection
 from .lens import Lens
 
@@ -40,8 +40,7 @@ def keyed(ours: ManystoreError, key: Any) -> ManystoreError:
     """Say of a value that is refused at which key it stands, once; other errors are given as they are."""
     if not isinstance(ours, ValueRefused) or key is None:
         return ours
-    parts = key if isinstance(key, tuple) else (key,)
-    shown = f"(key {'/'.join(map(str, parts))})"
+    shown = of_key(key)
     if ours.reason.endswith(shown):
         return ours
     return type(ours)(ours.model, ours.field, f"{ours.reason} {shown}")

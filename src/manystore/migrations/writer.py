@@ -19,6 +19,7 @@ _PLACES = {
     "default": "what do records made before hold?",
     "stand_in": "what do programs of the older schema see in new records?",
     "otherwise": "what does a value become that does not fit: a value, None if it may be, or STOP?",
+    "back": "what do older programs see where it is None: a value, or STOP to refuse None while they run?",
     "mapping": "what do the members that are gone become? {old: new}",
     "up": "a function from the old value to the new",
     "down": "a function from the new value to the old",

@@ -215,9 +215,10 @@ def _examine(server: Server, prefix: str, *, foreign: bool) -> None:
 _CONNECTING = (  # what libpq says, in English, when it has no SQLSTATE to give
     ("authentication failed", "the server refuses the user or the password"),
     ("no password supplied", "the server asks for a password"),
-    ("role ", "the server refuses the user or the password"),
+    ('role "', "the server refuses the user or the password"),
     ("pg_hba", "the server lets nobody in from here with that user, database or encryption"),
-    ("database ", "there is no such database; create it first"),
+    ("database system is", "the server lets nobody in while it starts, recovers or ends"),
+    ('database "', "there is no such database; create it first"),
     ("certificate", "the server's certificate is refused"),
     ("SSL", "server and client do not agree on encryption"),
     ("session is", "no server has the properties that target_session_attrs asks for"),

@@ -98,6 +98,10 @@ CHECKS: dict[str, tuple[Check, bool]] = {
     "Range: one has come in between": (Range(referring("a"), (TO_A[0], TO_A[2])), False),
     "Range: the last is gone": (Range(referring("a"), (*TO_A, "a c.f r4")), False),
     "Range: the first is gone": (Range(referring("a"), ("a c.f r0", *TO_A)), False),
+    "Range: nothing seen, and nothing there": (Range(referring("b"), ()), True),
+    "Range: nothing seen, and some are there": (Range(referring("a"), ()), False),
+    "Range: over records": (Range(Span(RECORDS, "a", "c"), ("a", "ab", "b")), True),
+    "Range: over records, another one": (Range(Span(RECORDS, "a", "c"), ("a", "aa", "b")), False),
     "Range: as many others": (Range(referring("a"), (*TO_A[:2], "a c.f r4")), False),
 }
 

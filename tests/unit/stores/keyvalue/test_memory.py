@@ -1,4 +1,4 @@
-"""The inner waist as memory keeps it: order, bounds, the five checks, one atomic step; and who shares which memory."""
+"""Memory, beyond its verbs (manystore.testing.verbs): names kept in order, and who shares which memory."""
 
 from __future__ import annotations
 
@@ -17,65 +17,9 @@ from manystore.schema.schema import Schema
 from manystore.schema.system import SYSTEM
 from manystore.store.url import parse_url
 from manystore.stores.keyvalue.memory import Memory, MemoryStore
-from manystore.stores.keyvalue.protocol import CATALOG, Absent, Empty, Exists, Range, Same, Span
+from manystore.stores.keyvalue.protocol import Span
 
-TOKEN = "0123456789abcdef"
-RECORD = b'{"_revision":"' + TOKEN.encode() + b'","_previous":null}'
-
-
-@pytest.fixture
-def memory() -> Memory:
-    made = Memory()
-    made.commit([], [("r:a", name, RECORD) for name in "abcd"], [], epoch=None)
-    made.commit([], [("i:a.x", f"{n} {name}", b"") for n, name in enumerate("dcbz")], [], epoch=None)
-    return made
-
-
-def test_get(memory):
-    assert memory.get([("r:a", "a"), ("r:a", "q"), ("r:none", "a")]).values == [RECORD, None, None]
-    assert memory.get([("r:none", "a")]).values == [None]
-
-
-def test_scan(memory):
-    assert memory.scan([Span("r:a", "b", "d")]).names == ["b", "c"]
-    assert memory.scan([Span("r:a", "", "z")], limit=2, reverse=True).names == ["d", "c"]
-    page = memory.scan([Span("r:a", "", "z")], follow="r:a")
-    assert (page.names, page.values) == (list("abcd"), [RECORD] * 4)
-    page = memory.scan([Span("i:a.x", "1", "9")], follow="r:a")
-    assert (page.names, page.values) == (["1 c", "2 b", "3 z"], [RECORD, RECORD, None])
-    assert memory.scan([Span("i:a.x", "3", "9")], follow="r:none").values == [None]
-    assert memory.scan([Span("i:none", "", "z")], follow="r:a").names == []
-
-
-@pytest.mark.parametrize(
-    ("check", "holds"),
-    [
-        (Same(("r:a", "a"), TOKEN), True),
-        (Same(("r:a", "a"), "f" * 16), False),
-        (Same(("r:a", "q"), TOKEN), False),
-        (Absent(("r:a", "q")), True),
-        (Absent(("r:none", "q")), True),
-        (Absent(("r:a", "a")), False),
-        (Exists(("r:a", "a")), True),
-        (Exists(("r:a", "q")), False),
-        (Empty("i:a.x", "4 "), True),
-        (Empty("i:none", "4 "), True),
-        (Empty("i:a.x", "1 "), False),
-        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 b")), True),
-        (Range(Span("i:a.x", "1", "3"), ("1 c",)), False),
-        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 a")), False),
-        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 b", "2 c")), False),
-    ],
-)
-def test_checks(memory, check, holds):
-    outcome = memory.commit([Exists(("r:a", "a")), check], [("r:a", "new", RECORD)], [("r:a", "d")], epoch=None)
-    assert outcome == (None if holds else 1)
-    assert memory.get([("r:a", "new"), ("r:a", "d")]).values == ([RECORD, None] if holds else [None, RECORD])
-
-
-def test_what_is_deleted_and_put_is_there(memory):
-    memory.commit([], [("r:a", "a", b"x")], [("r:a", "a")], epoch=None)
-    assert memory.get([("r:a", "a")]).values == [b"x"]
+RECORD = b'{"_revision":"0123456789abcdef","_previous":null}'
 
 
 @pytest.mark.parametrize("reads", [0.02, 0.5])
@@ -93,16 +37,6 @@ def test_names_are_in_order_whenever_they_are_read(reads):
                 == [name for name in sorted(kept, reverse=True) if "1" <= name < "2"][:9]
             )
     assert memory.scan([Span("i:a.x", "", "z")]).names == sorted(kept)
-
-
-def test_epoch(memory):
-    assert memory.get([CATALOG]).epoch == ""
-    catalog = Catalog.first(Schema.of([], SYSTEM))
-    memory.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
-    assert memory.get([]).epoch == memory.scan([Span("r:a", "", "z")]).epoch == catalog.epoch
-    with pytest.raises(errors.EpochChanged):
-        memory.commit([], [], [], epoch="f" * 16)
-    assert memory.commit([], [], [], epoch=catalog.epoch) is None
 
 
 def made(url: str) -> MemoryStore:
@@ -148,8 +82,8 @@ def test_an_option_is_refused():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_a_whole_copy_and_free_locks(memory):
-    stop = threading.Event()
+def test_a_forked_child_has_a_whole_copy_and_free_locks():
+    memory, stop = Memory(), threading.Event()
 
     def write() -> None:
         while not stop.is_set():

@@ -1,4 +1,4 @@
-"""The inner waist as Redis keeps it, on a real server: order, bounds, checks, one atomic step; and what is refused."""
+"""Redis on a real server, beyond its verbs (manystore.testing.verbs): large steps, threads, URLs, refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from manystore.schema.operation import CreateDatabase
 from manystore.schema.schema import Schema
 from manystore.schema.system import SYSTEM
 from manystore.store.url import parse_url
-from manystore.stores.keyvalue.protocol import CATALOG, Absent, Empty, Exists, Range, Same, Span
+from manystore.stores.keyvalue.protocol import CATALOG, Absent, Exists, Range, Same, Span
 from manystore.stores.keyvalue.redis import Redis, RedisStore
 from manystore.testing import servers
 from manystore.testing.network import Proxy
@@ -81,91 +81,6 @@ def guarded() -> Iterator[servers.Redis]:
         with redis.Redis(port=made.port) as admin:
             admin.config_set("requirepass", SECRET)
         yield made
-
-
-# --- the verbs ---
-
-
-def test_get(kv):
-    assert kv.get([("r:a", "a"), ("r:a", "q"), ("r:none", "a")]).values == [RECORD, None, None]
-    assert kv.get([("r:a", "q"), ("r:a", "b"), ("r:a", "b")]).values == [None, RECORD, RECORD]
-    assert kv.get([("u:a.y", "$1!"), ("r:a", "a"), ("u:a.y", "$2!")]).values == [b"a", RECORD, None]
-    assert kv.get([("r:none", "a")]).values == [None]
-    assert kv.get([]).values == []
-
-
-def test_scan(kv):
-    assert kv.scan([Span("r:a", "b", "d")]).names == ["b", "c"]
-    assert kv.scan([Span("r:a", "", "z")], limit=2, reverse=True).names == ["d", "c"]
-    assert kv.scan([Span("r:a", "", "z")], limit=0).names == []
-    assert kv.scan([Span("r:a", "c", "c")]).names == []
-    page = kv.scan([Span("r:a", "", "z")], follow="r:a")
-    assert (page.names, page.values) == (list("abcd"), [RECORD] * 4)
-    page = kv.scan([Span("i:a.x", "1", "9")], follow="r:a")
-    assert (page.names, page.values) == (["1 c", "2 b", "3 z"], [RECORD, RECORD, None])
-    page = kv.scan([Span("i:a.x", "1", "9")], limit=2, reverse=True, follow="r:a")
-    assert (page.names, page.values) == (["3 z", "2 b"], [None, RECORD])
-    assert kv.scan([Span("i:a.x", "3", "9")], follow="r:none").values == [None]
-    page = kv.scan([Span("i:none", "", "z")], follow="r:a")
-    assert (page.names, page.values) == ([], [])
-
-
-def test_names_are_in_the_order_of_code_points(kv):
-    names = ["a", "a b", "b", "é", "\u0080", "\ud7ff01f600", "~", "A", "\U0001f600", "\ue000", "a\u0000"]
-    kv.commit([], [("i:a.z", name, b"") for name in names], [], epoch=None)
-    assert kv.scan([Span("i:a.z", "", "\U0010ffff")]).names == sorted(names)
-    assert kv.scan([Span("i:a.z", "a\0", "a\ue000")]).names == ["a\u0000", "a b"]
-    assert kv.scan([Span("i:a.z", "~", "\ue000")]).names == ["~", "\u0080", "é", "\ud7ff01f600"]
-
-
-@pytest.mark.parametrize(
-    ("check", "holds"),
-    [
-        (Same(("r:a", "a"), TOKEN), True),
-        (Same(("r:a", "a"), "f" * 16), False),
-        (Same(("r:a", "q"), TOKEN), False),
-        (Absent(("r:a", "q")), True),
-        (Absent(("r:none", "q")), True),
-        (Absent(("r:a", "a")), False),
-        (Absent(("u:a.y", "$1!")), False),
-        (Exists(("r:a", "a")), True),
-        (Exists(("r:a", "q")), False),
-        (Empty("i:a.x", "4 "), True),
-        (Empty("i:none", "4 "), True),
-        (Empty("i:a.x", "1 "), False),
-        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 b")), True),
-        (Range(Span("i:a.x", "5", "6"), ()), True),
-        (Range(Span("i:a.x", "1", "3"), ("1 c",)), False),
-        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 a")), False),
-        (Range(Span("i:a.x", "1", "3"), ("1 c", "2 b", "2 c")), False),
-        (Range(Span("r:a", "b", "d"), ("b", "c")), True),
-    ],
-)
-def test_checks(kv, check, holds):
-    outcome = kv.commit([Exists(("r:a", "a")), check], [("r:a", "new", RECORD)], [("r:a", "d")], epoch=None)
-    assert outcome == (None if holds else 1)
-    assert kv.get([("r:a", "new"), ("r:a", "d")]).values == ([RECORD, None] if holds else [None, RECORD])
-    assert kv.scan([Span("r:a", "", "z")]).names == (["a", "b", "c", "new"] if holds else list("abcd"))
-
-
-def test_what_is_deleted_and_put_is_there(kv):
-    kv.commit([], [("r:a", "a", b"x"), ("i:a.x", "0 d", b"")], [("r:a", "a"), ("i:a.x", "0 d")], epoch=None)
-    assert kv.get([("r:a", "a")]).values == [b"x"]
-    assert kv.scan([Span("r:a", "", "z")]).names == list("abcd")
-    assert kv.scan([Span("i:a.x", "0", "1")]).names == ["0 d"]
-
-
-def test_epoch(kv, client):
-    assert kv.get([CATALOG]).epoch == kv.scan([Span("r:a", "", "z")]).epoch == ""
-    assert kv.scan([Span("r:a", "", "z")], follow="r:a").epoch == ""
-    catalog = Catalog.first(Schema.of([], SYSTEM))
-    kv.commit([Absent(CATALOG)], [(*CATALOG, catalog.encode())], [], epoch=None)
-    several = kv.get([("r:a", "a"), ("r:b", "a")])
-    followed = kv.scan([Span("r:a", "", "z")], follow="r:a")
-    assert {kv.get([]).epoch, several.epoch, followed.epoch, kv.scan([Span("r:a", "", "z")]).epoch} == {catalog.epoch}
-    with pytest.raises(errors.EpochChanged):
-        kv.commit([Absent(("r:a", "a"))], [], [], epoch="f" * 16)
-    assert kv.commit([], [], [], epoch=catalog.epoch) is None
 
 
 def test_a_large_step_and_a_large_find(kv):

@@ -142,6 +142,30 @@ def test_what_a_server_refuses_is_told_in_a_few_words_without_the_password(kind:
             assert len(str(caught.value)) < 120
 
 
+class Recovering(servers.PostgreSQL):
+    """It waits for a primary that never comes, and lets nobody in meanwhile."""
+
+    def make(self) -> None:
+        super().make()
+        self.carry_out(["touch", f"{self.folder}/data/standby.signal"])
+
+    def answers(self) -> bool:
+        try:
+            psycopg.connect(self.url, connect_timeout=2)
+        except psycopg.OperationalError as error:
+            return "not accepting" in str(error)
+        return False
+
+
+@pytest.mark.server
+def test_a_server_that_is_not_ready_is_not_one_without_the_database() -> None:
+    with (
+        Recovering(servers.this_run(), options=["hot_standby=off"]) as server,
+        pytest.raises(Unavailable, match="lets nobody in while it starts, recovers or ends"),
+    ):
+        open_(server.url)
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("kind", KINDS)
 def test_tables_of_others_are_left_untouched(kind: str) -> None:
