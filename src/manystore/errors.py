@@ -42,10 +42,10 @@ Messages are short, name the model and the field, and never hold a password, a t
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 
-def of_key(key: Any) -> str:
+def of_key(key: object) -> str:
     """Say in a message at which key something stands."""
     parts = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
     return f"(key {'/'.join(map(str, parts))})"
@@ -288,7 +288,7 @@ class FunctionFailed(MigrationRefused):
     Attributes: model, fields (names: what the function makes, none if that is not known), key (None likewise), reason.
     """
 
-    def __init__(self, model: str, fields: tuple[str, ...], key: Any, reason: str) -> None:
+    def __init__(self, model: str, fields: tuple[str, ...], key: object, reason: str) -> None:
         super().__init__(model, fields, key, reason)
         self.model = model
         self.fields = fields

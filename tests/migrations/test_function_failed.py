@@ -203,7 +203,9 @@ def goes_on(db: Any) -> None:
     [(PLATO, ("first", "last"), ValueError), (NO_HOST, ("host",), IndexError)],
     ids=["split", "computed"],
 )
-def test_of_a_read(programs: Programs, rider: OldRider, fields: tuple[str, ...], kind: type[Exception]) -> None:
+def test_a_read_says_which_function_fails_at_which_record(
+    programs: Programs, rider: OldRider, fields: tuple[str, ...], kind: type[Exception]
+) -> None:
     programs.open(rider)
     with programs.new() as db:
         for read in reads(db):
@@ -211,7 +213,7 @@ def test_of_a_read(programs: Programs, rider: OldRider, fields: tuple[str, ...],
         goes_on(db)
 
 
-def test_of_a_write(programs: Programs) -> None:
+def test_a_write_says_which_function_fails_at_which_record(programs: Programs) -> None:
     programs.open(PLATO)
     with programs.new() as db:
         failed(lambda: db.rider.update(3, col(Rider.city).to("Bergen")), ("first", "last"), ValueError)
@@ -276,7 +278,7 @@ def test_down_makes_it_good(programs: Programs) -> None:
         assert len(list(db.rider.find(scan=True))) == 5
 
 
-def test_of_a_read_and_of_the_sweep_once_raised(programs: Programs) -> None:
+def test_once_raised_a_read_and_the_sweep_say_so(programs: Programs) -> None:
     programs.functions(host=MILD)
     programs.raised(NO_HOST)
     programs.functions()
