@@ -18,7 +18,7 @@ from manystore.testing.removal import REMOVALS, host_of
 
 from .conftest import SERVERS, SIZE, stores
 
-ROWS, FULL_ROWS = 200, 60
+ROWS, FULL_ROWS = 120, 60
 pytestmark = pytest.mark.slow
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from manystore import Database, Repository, field, index, model, unique
 from manystore.api.lease import Lease
@@ -50,6 +50,16 @@ class New(Database):
     rider: Repository[Rider, int]
 
 
+class Recalling(Database):
+    """A database of a test whose history is in no folder."""
+
+    history: ClassVar[History]
+
+    @classmethod
+    def _history(cls) -> History:
+        return cls.history
+
+
 class Site:
     """A store at a URL, what deployers say there, and how they wait."""
 
@@ -67,6 +77,11 @@ class Site:
 
     def deployment(self, store: Store | None = None, wait: Callable[[float], None] | None = None) -> Deployment:
         return Deployment(store or self.store, self.history, wait=wait or self.wait, told=self.told.append)
+
+    def begin(self, history: History) -> None:
+        """Take another history, and lead the store to its first migration."""
+        self.history = history
+        self.deployment().up(history.migrations[0].name)
 
     def connect(self, database: type[Any]) -> Any:
         return database.connect(self.url, prefix=self.prefix)

@@ -35,7 +35,7 @@ from manystore.migrations import (
 )
 from manystore.schema.schema import Schema
 
-from .deployed import Site
+from .deployed import Recalling, Site
 
 NOWHERE, ELSEWHERE = 8, 9  # keys of no record
 DANGLING, SOUND, ALONE = 1, 2, 3
@@ -84,13 +84,10 @@ class Old(Database):
     rider: Repository[OldRider, int]
 
 
-class New(Database):
+class New(Recalling):
+    history = HISTORY
     team: Repository[Team, int]
     rider: Repository[Rider, int]
-
-    @classmethod
-    def _history(cls) -> History:
-        return HISTORY
 
 
 def in_one_step(db: Any, act: Callable[[Any], Any]) -> None:
@@ -142,8 +139,7 @@ class Building:
 @pytest.fixture(params=[Old, New], ids=["old", "new"])
 def building(request: pytest.FixtureRequest, site: Site) -> Building:
     """Records of which one leads to nothing twice, and `up` that has met it."""
-    site.history = HISTORY
-    site.deployment().up("0001_base")
+    site.begin(HISTORY)
     with site.connect(Old) as db:
         db.team.create(Team(id=1))
         db.rider.create(OldRider(id=DANGLING, team=NOWHERE, boss=NOWHERE))
@@ -234,8 +230,7 @@ def test_values_that_are_there_twice_do_not_keep_their_records_from_being_saved(
     site: Site, program: type[Any], way: str
 ) -> None:
     change = WAYS[way]
-    site.history = HISTORY
-    site.deployment().up("0001_base")
+    site.begin(HISTORY)
     with site.connect(Old) as db:
         for key in (1, 2, 3):
             db.rider.create(OldRider(id=key, mail="a@x" if key < 3 else "c@x"))
@@ -263,8 +258,7 @@ def test_values_that_are_there_twice_do_not_keep_their_records_from_being_saved(
 @pytest.mark.parametrize("number", [2, 10, 12])
 def test_every_store_says_the_same_of_what_cannot_be_built(site: Site, number: int) -> None:
     """Which records, in the order of their keys and no more than ten of them; uniques come before references."""
-    site.history = HISTORY
-    site.deployment().up("0001_base")
+    site.begin(HISTORY)
     with site.connect(Old) as db:
         for key in range(number, 0, -1):
             db.rider.create(OldRider(id=key, mail=f"m{(key + 1) // 2}@x"))

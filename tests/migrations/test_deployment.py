@@ -9,6 +9,7 @@ import pytest
 from manystore import MigrationRefused, ProgramTooOld, col
 from manystore.migrations import History
 from manystore.migrations.deployment import Deployment
+from manystore.migrations.judge import NOTICE
 from manystore.testing.holdings import holdings
 
 from .deployed import New, Old, OldRider, Rider, Site, expected, fill, new_riders, old_riders
@@ -102,6 +103,29 @@ def test_a_program_of_the_base_holds_up_stops_at_open_and_finalize_refuses(site:
     riders = {rider.id: rider for rider in new_riders(site)}
     assert (riders[3].first, riders[3].city, riders[20].zip) == ("Augusta Ada", "Bergen", None)
     assert len(riders) == 8
+
+
+def test_status_tells_who_writes_from_who_was_killed_long_ago(site: Site) -> None:
+    fill(site, 1)
+    _, wait = site.lease("at work", site.catalog.base)
+    site.lease("killed", site.catalog.base)
+    status = site.deployment(wait=wait).status()
+    assert {p.label: p.name in status.silent for p in status.older} == {"at work": False, "killed": True}
+    assert status.watched >= NOTICE
+
+
+def test_status_is_of_the_catalog_that_is_in_force_at_its_end(site: Site) -> None:
+    fill(site, 1)
+    _, at_work = site.lease("shop", site.catalog.base)
+
+    def wait(seconds: float) -> None:
+        at_work(seconds)
+        if site.catalog.phase == "stable":
+            site.deployment(wait=at_work).up()
+
+    status = site.deployment(wait=wait).status()
+    assert (status.phase, status.due) == ("open", "finalize")
+    assert [program.label for program in status.older] == ["shop"]
 
 
 def test_each_step_says_when_it_is_not_its_turn(site: Site) -> None:

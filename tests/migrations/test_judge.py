@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from manystore.migrations.judge import Judge
+from manystore.api.lease import INTERVAL
+from manystore.migrations.judge import NOTICE, PATIENCE, Judge
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
 from manystore.schema.operation import CreateDatabase
@@ -112,3 +113,48 @@ def test_one_that_moves_at_the_last_moment_works(store: Store) -> None:
     late: Store = Late()  # type: ignore[assignment]
     judge = Judge(late, wait=lambda _: None, patience=10)
     assert [program.name for program in judge.living(catalog_of(store), OLD)] == ["a"]
+
+
+def test_who_goes_on_writing_moves_while_a_deployer_watches() -> None:
+    assert INTERVAL < NOTICE < PATIENCE
+    assert 2 * INTERVAL < PATIENCE
+
+
+def test_all_are_watched_until_each_has_moved(store: Store) -> None:
+    announce(store, "a")
+    announce(store, "b", NEW)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) in (2, 5):
+            move(store, "a" if len(waits) == 2 else "b")
+
+    heard = Judge(store, wait=wait, clock=lambda: 0).heard(catalog_of(store))
+    assert ([p.name for p in heard.programs], heard.silent) == (["a", "b"], frozenset())
+    assert heard.seconds == sum(waits) == pytest.approx(NOTICE / 4)
+
+
+def test_who_does_not_move_is_silent_and_stays(store: Store) -> None:
+    announce(store, "a")
+    announce(store, "b")
+    announce(store, "gone")
+
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        move(store, "a")
+        if len(waits) == 1:
+            store.write([Delete(PROGRAMS, ("gone",))], epoch=catalog_of(store).epoch)
+            announce(store, "c")
+
+    heard = Judge(store, wait=wait).heard(catalog_of(store))
+    assert ([p.name for p in heard.programs], heard.silent) == (["a", "b", "c"], {"b"})
+    assert heard.seconds == pytest.approx(NOTICE)
+
+
+def test_nobody_is_not_watched(store: Store) -> None:
+    waits: list[float] = []
+    heard = Judge(store, wait=waits.append).heard(catalog_of(store))
+    assert (heard.programs, heard.silent, heard.seconds, waits) == ((), frozenset(), 0, [])

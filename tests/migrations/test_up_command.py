@@ -47,15 +47,19 @@ def test_a_laptop_needs_one_command(site: Site, run: Run) -> None:
     assert run("up") == "done: at 0002_names\n"
 
 
-def test_a_fleet_is_led_by_what_status_says(site: Site, run: Run) -> None:
+def test_a_fleet_is_led_by_what_status_says(site: Site, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     lease, _ = site.lease("serve.py (process 7)", site.catalog.base)
     site.deployment(wait=lambda _: lease.touch(site.catalog.epoch)).finalize()  # nothing to do, and nobody is judged
     wait = site.lease("other.py (process 8)", site.catalog.base)[1]
     site.deployment(wait=wait).up()
+    dead, _ = site.lease("killed.py (process 9)", site.catalog.base)
+    monkeypatch.setattr("manystore.cli.deploy.WAIT", wait)
     said = run("status").splitlines()
+    dead.release(site.catalog.epoch)
     assert said[0] == "window open: from 0001_initial to 0002_names"
     assert "  rider.by_last: absent" in said
     assert "  writes with the older schema: other.py (process 8)" in said
+    assert "  not heard of for 4 s, with the older schema: killed.py (process 9)" in said
     assert said[-1] == "next: manystore migrate finalize"
     looked, watched, *_, last = run("finalize", "--patience", "0").splitlines()
     assert looked == "look whether all of rider can be led over"

@@ -12,7 +12,7 @@ from manystore import Database, ManystoreError, Repository, field, model, ref, u
 from manystore.migrations import ChangeModel, CreateModel, History, Migration, RenameField, RenameModel
 from manystore.schema.schema import Schema
 
-from .deployed import Site
+from .deployed import Recalling, Site
 
 
 @model(collection="team")
@@ -65,13 +65,10 @@ class Old(Database):
     rider: Repository[Rider, int]
 
 
-class New(Database):
+class New(Recalling):
+    history = HISTORY
     team: Repository[Club, int]
     rider: Repository[Racer, int]
-
-    @classmethod
-    def _history(cls) -> History:
-        return HISTORY
 
 
 def told(act: Callable[[], Any]) -> str:
@@ -127,8 +124,7 @@ def expected(team: str, rider: str, mail: str, reference: str) -> list[str]:
 
 
 def test_every_store_says_the_same_in_the_words_of_who_is_told(site: Site) -> None:
-    site.history = HISTORY
-    site.deployment().up("0001_base")
+    site.begin(HISTORY)
     with site.connect(Old) as db:
         db.team.create(Team(id=1))
         db.rider.create(Rider(id=1, mail="a@x", team=1))

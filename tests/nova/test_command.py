@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -130,6 +133,13 @@ def event_in(url: str) -> int:
         return 0
 
 
+def until(process: subprocess.Popen[Any], holds: Callable[[], bool]) -> None:
+    """Wait until something holds of a replay or it ends; it needs the processor more than who watches it."""
+    while process.poll() is None and not holds():
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("profile", "rows"), [("basic", 120), ("full", 80)])
 def test_killed_again_and_again_it_comes_to_the_same(tmp_path: Path, profile: str, rows: int):
@@ -139,8 +149,7 @@ def test_killed_again_and_again_it_comes_to_the_same(tmp_path: Path, profile: st
     url, killed = f"sqlite:///{file}", 0
     for number in (1, rows // 3, rows // 2, rows, rows + rows // 4):
         with subprocess.Popen([*COMMAND, *options, "--store", url, "--resume"], stdout=subprocess.PIPE) as process:
-            while process.poll() is None and (not file.exists() or event_in(url) < number):
-                pass
+            until(process, lambda number=number: file.exists() and event_in(url) >= number)
             process.kill()
         killed += process.returncode == -signal.SIGKILL
     assert killed >= 3
@@ -155,8 +164,7 @@ def test_a_worker_that_is_killed_is_told_of_and_made_up_for(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'nova.db'}?durability=off"
     command = [*COMMAND, "--limit", "60", "--workers", "3", "--store", url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and event_in(url) < 5:
-            pass
+        until(process, lambda: event_in(url) >= 5)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(children[-1]), signal.SIGKILL)  # the last is a worker; the first tracks what they share
         _, told = process.communicate()
@@ -174,8 +182,7 @@ def test_an_interrupt_says_how_to_go_on(tmp_path: Path):
     url = f"sqlite:///{file}"
     command = [*COMMAND, "--limit", "200", "--store", url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and (not file.exists() or event_in(url) < 20):
-            pass
+        until(process, lambda: file.exists() and event_in(url) >= 20)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate()
     assert process.returncode == 130

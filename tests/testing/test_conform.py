@@ -134,7 +134,9 @@ def test_a_store_that_is_wrong_fails(shelf, name):
 @pytest.mark.parametrize("name", VERBS)
 def test_a_wrong_verb_is_told_by_name_and_before_all_that_stands_on_it(shelf, name):
     right, wrong, test = VERBS[name]
-    ran = broken(shelf, right, wrong)
+    # Of those that are told by one test, that test and one of the rest are enough.
+    chosen = ["-k", f"{test.partition('[')[0]} or test_created_record_is_read_back"] if test else []
+    ran = broken(shelf, right, wrong, *chosen)
     assert ran.returncode == 1
     assert f"failed: {test}" in ran.stdout, ran.stdout[-3000:]
     assert "the rest of the suite was not run" in ran.stdout

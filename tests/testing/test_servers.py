@@ -189,6 +189,10 @@ def test_what_refuses_root_runs_as_nobody():
 def test_every_version_of_postgresql_that_is_here(version):
     with servers.PostgreSQL(servers.this_run(), version=version) as server:
         assert server.sql("SHOW server_version").startswith(version or "")
+        server.sql("CREATE TABLE mine ()")
+        # Data folders are copies of one, in which nothing of any server's is.
+        with servers.PostgreSQL(servers.this_run(), version=version) as other:
+            assert other.sql("SELECT count(*) FROM pg_tables WHERE tablename = 'mine'") == "0"
 
 
 @pytest.mark.slow

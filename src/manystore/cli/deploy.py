@@ -174,6 +174,9 @@ def down(url: str, folder: Path | None, prefix: str, to: str, patience: float) -
 def status(url: str, folder: Path | None, prefix: str) -> None:
     """Say where the store of URL stands, who writes there, and what to call next. Changes nothing.
 
+    Programs that once wrote there are watched for four seconds at most: one that is not heard of in that time rests, or
+    is gone.
+
     \b
     manystore migrate status redis://localhost
     """
@@ -191,10 +194,12 @@ def _words(status: Status) -> Iterator[str]:
     yield f"to come: {ahead}" if status.ahead else "this history has no more"
     for name, state in sorted(status.states.items()):
         yield f"  {name}: {state}"
-    for program in status.older:
-        yield f"  writes{'' if status.phase == 'stable' else ' with the older schema'}: {program.label}"
-    for program in status.newer:
-        yield f"  writes with the newer schema: {program.label}"
+    older = "" if status.phase == "stable" else " with the older schema"
+    for programs, which in ((status.older, older), (status.newer, " with the newer schema")):
+        for program in programs:
+            is_silent = program.name in status.silent
+            does = f"not heard of for {status.watched:.0f} s{which and ','}" if is_silent else "writes"
+            yield f"  {does}{which}: {program.label}"
     yield f"next: manystore migrate {status.due}" if status.due else "nothing to do"
 
 

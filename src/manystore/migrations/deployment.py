@@ -7,7 +7,7 @@ at once do no harm: every step is a compare-and-set on the catalog, and whoever 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -20,7 +20,7 @@ from ..schema.system import SYSTEM
 from ..store.protocol import Store, Wait
 from .forecast import Forecast, Offline, outline
 from .history import History
-from .judge import PATIENCE, Judge, Program
+from .judge import PATIENCE, Heard, Judge, Program
 from .operation import refuse
 from .passage import Passage
 from .route import Leg, declared, leads_on, passage_of, route, standing, window
@@ -31,8 +31,9 @@ from .window import Window
 class Status(msgspec.Struct, frozen=True):
     """Where a store stands. at, target: names of migrations, "" for none; ahead: how many of the history are to come.
 
-    states: indexes, uniques and references that are not ready. older, newer: programs seen that write, by schema. due:
-    the verb of `manystore migrate` to go on with, "" for none.
+    states: indexes, uniques and references that are not ready. older, newer: programs that have announced themselves,
+    by schema. silent: the names of those that were not heard of while they were watched, so many seconds. due: the verb
+    of `manystore migrate` to go on with, "" for none.
     """
 
     phase: Phase
@@ -43,6 +44,8 @@ class Status(msgspec.Struct, frozen=True):
     older: tuple[Program, ...]
     newer: tuple[Program, ...]
     due: str
+    silent: frozenset[str] = frozenset()
+    watched: float = 0
 
 
 class Deployment:
@@ -114,13 +117,20 @@ class Deployment:
                 self._told(f"done: at {_place(self._transit(catalog).contract(catalog).migration)}")
 
     def status(self) -> Status:
-        """Say where the store stands."""
+        """Say where the store stands, and who writes there: watches for some seconds those that once did."""
         catalog = self._found()
-        number = len(self._history.migrations)
-        if catalog is None:
-            return Status("stable", "", "", number, {}, (), (), "up")
-        at = self._at(catalog)
-        programs = self._judge.programs(catalog)
+        while catalog is not None:
+            watched, heard = catalog, None
+            with suppress(EpochChanged):
+                heard = self._judge.heard(watched)
+            catalog = self._found()
+            if heard is not None and catalog is not None and catalog.epoch == watched.epoch:
+                return self._status(catalog, heard)
+        return Status("stable", "", "", len(self._history.migrations), {}, (), (), "up")
+
+    def _status(self, catalog: Catalog, heard: Heard) -> Status:
+        at, number = self._at(catalog), len(self._history.migrations)
+        programs = heard.programs
         newer = tuple(p for p in programs if p.schema == catalog.head.fingerprint != catalog.base.fingerprint)
         return Status(
             phase=catalog.phase,
@@ -131,6 +141,8 @@ class Deployment:
             older=tuple(p for p in programs if p not in newer),
             newer=newer,
             due=_due(catalog, is_last=at in self._history.heads),
+            silent=heard.silent,
+            watched=heard.seconds,
         )
 
     def plan(self, to: str | None = None, offline: Offline | None = None) -> Iterator[str]:

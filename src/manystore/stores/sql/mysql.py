@@ -107,10 +107,11 @@ class ServerConnection(Connection):
 
 
 class Server(Connections):
-    """The open connections to one database."""
+    """The open connections to one database. scheme: the URL's, which errors of connecting begin with."""
 
-    def __init__(self, target: Mapping[str, Any], *, timeout: float, kept: int, wait: Wait) -> None:
+    def __init__(self, scheme: str, target: Mapping[str, Any], *, timeout: float, kept: int, wait: Wait) -> None:
         super().__init__(kept)
+        self._scheme = scheme
         self._wait = wait
         self._timeout = timeout
         self._target = target
@@ -120,9 +121,9 @@ class Server(Connections):
         try:
             raw: Any = Session(**self._target)
         except pymysql.Error as error:
-            raise _refused(error) from None  # its text may repeat the user, the host and more
+            raise _refused(self._scheme, error) from None  # its text may repeat the user, the host and more
         except (OSError, RuntimeError, ValueError) as error:
-            raise _refused(error) from None
+            raise _refused(self._scheme, error) from None
         try:
             cursor = raw.cursor()
             cursor.execute(self._setup(is_mariadb(raw)))
@@ -187,7 +188,7 @@ class MySQLStore(SQLStore):
         timeout, kept = url.option("timeout", _TIMEOUT), url.option("pool", _POOL)
         if not timeout:
             raise URLError(f"{url.scheme}: the option timeout takes a number above 0")
-        server = Server(_target(url, timeout), timeout=timeout, kept=int(kept), wait=wait)
+        server = Server(url.scheme, _target(url, timeout), timeout=timeout, kept=int(kept), wait=wait)
         connection = server.connect()
         mariadb = is_mariadb(connection.raw)
         _examine(server, connection, url.prefix, foreign=url.foreign)
@@ -327,11 +328,11 @@ _CONNECTING = (
 )
 
 
-def _refused(error: Exception) -> ManystoreError:
+def _refused(scheme: str, error: Exception) -> ManystoreError:
     """Say why there is no connection."""
     found = translate(error) if isinstance(error, pymysql.Error) and number_of(error) < 2000 else None
     if found is not None and number_of(error) not in BROKEN:
-        return type(found)(f"mysql: {found}")
+        return type(found)(f"{scheme}: {found}")
     said = str(error)
     reason = next((words for part, words in _CONNECTING if part in said), "the server cannot be reached")
-    return Unavailable(f"mysql: {reason}")
+    return Unavailable(f"{scheme}: {reason}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import signal
 import struct
 from collections.abc import Sequence
@@ -31,9 +33,23 @@ class PostgreSQL(Server):
         self.version = version
 
     def make(self) -> None:
-        """Make the data folder."""
-        initdb = [postgresql("initdb", self.version), "-D", f"{self.folder}/data", "-U", _USER, "-A", "trust"]
-        self.carry_out([*initdb, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"])
+        """Make the data folder: a copy of the run's first one, which takes a fifth of the time."""
+        self.carry_out(["cp", "-a", self._first(), f"{self.folder}/data"])
+
+    def _first(self) -> str:
+        """Give the folder that this run copies, of this version; no server was ever begun on it."""
+        initdb = postgresql("initdb", self.version)
+        known = self.run.folder / f"first-{hashlib.sha256(initdb.encode()).hexdigest()[:8]}"
+        with open(known.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not known.exists():
+                made = f"{self.new_folder()}/data"
+                options = ["-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+                self.carry_out([initdb, "-D", made, *options])
+                part = known.with_suffix(".part")
+                part.write_text(made)
+                part.rename(known)  # whole, or not there
+        return known.read_text()
 
     def command(self) -> list[str]:
         """Give the command: postgres itself, so that its pid is known."""

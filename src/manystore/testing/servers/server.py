@@ -44,7 +44,7 @@ class Server:
         self.durable = durable
         self.options = list(options)
         self.port, self.second_port = free_ports(2)
-        self.folder = run.new_folder(self.kind, _nobody() if self.is_nobodys else None)
+        self.folder = self.new_folder()
         self._process: subprocess.Popen[Any] | None = None
         self._is_made = False
 
@@ -71,6 +71,10 @@ class Server:
         raise NotImplementedError
 
     # --- what all do ---
+
+    def new_folder(self) -> Path:
+        """Make a folder of the server's user's in that of the run."""
+        return self.run.new_folder(self.kind, _nobody() if self.is_nobodys else None)
 
     @property
     def is_nobodys(self) -> bool:

@@ -291,7 +291,7 @@ def test_no_commit_of_an_old_epoch_after_another_is_in_force(home: Home, place: 
         return commits
 
     def look(epoch: str) -> set[int]:
-        return {owner.id for owner in home.owner.find(scan=True) if owner.name == epoch}
+        return {owner.id for owner in home.owner.find(col(Owner.name) == epoch, scan=True)}
 
     def bump() -> list[float]:
         took = []

@@ -238,6 +238,8 @@ class Link:
             location = self._location
             logger = logging.Logger(_LOGGER, logging.INFO)  # noqa: LOG001 - one that nobody sets to DEBUG: kazoo logs values
             logger.parent = logging.getLogger(_LOGGER)
+            # A line that breaks is made anew, or an error tells of it; who keeps no logs would find it printed as well.
+            logger.addHandler(logging.NullHandler())
             client = KazooClient(
                 location.hosts,
                 location.session_timeout,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -372,3 +374,42 @@ def test_a_session_that_is_over_is_followed_by_another(opened, proxy):
     assert tree.get([KEY]).values == [record(FIRST)]
     assert tree.link._session[0] != before
     assert tree.commit([Same(KEY, FIRST)], [(*KEY, record(OURS, FIRST))], [], epoch=EPOCH) is None
+
+
+READER = """
+import logging, sys
+from manystore import Database, Repository, field, model
+
+@model
+class Bike:
+    id: int = field(key=True)
+
+class Hire(Database):
+    bike: Repository[Bike, int]
+
+if sys.argv[2] == "logs":
+    logging.basicConfig()
+with Hire.connect(sys.argv[1]) as db:
+    db.bike.create(Bike(id=1))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(db.bike.get(1))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keeps", ["logs", "no logs"])
+def test_a_line_that_breaks_is_logged_and_printed_nowhere(proxy, root, keeps):
+    """The driver warns of it, and Python prints the warnings that nobody handles."""
+    url = f"zookeeper://127.0.0.1:{proxy.port}{root}"
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", READER, url, keeps], text=True, **pipes) as reader:
+        assert reader.stdout.readline() == "ready\n"
+        proxy.down()
+        proxy.up()
+        told, printed = reader.communicate("\n", timeout=60)
+    assert (reader.returncode, told) == (0, "Bike(id=1)\n")
+    if keeps == "logs":
+        assert "WARNING:manystore.zookeeper:Connection dropped" in printed
+    else:
+        assert printed == ""
