@@ -166,6 +166,11 @@ def no_building(patch: Patch) -> None:
     patch.setattr(Keeper, "__init__", ready_alone)
 
 
+def no_unbuilt(patch: Patch) -> None:
+    """Who leads to a record by a reference that is building counts only once its entry is there."""
+    patch.setattr(Keeper, "building", lambda *_: ())
+
+
 def new_shape_at_once(patch: Patch) -> None:
     """Programs of the head write its shape as soon as the window is open."""
     opened, fit = Passage.opened, Fitting.__init__
@@ -250,6 +255,7 @@ def no_closing(patch: Patch) -> None:
         (new_shape_at_once, "rename", 10),
         (upkeep_by_class, "add a reference", 150),
         (no_building, "add a reference", 200),
+        (no_unbuilt, "add a reference", 30),
         (write_back, "split", 10),
         (no_taking_away, "split", 30),
         (no_clearing, "add constant", 30),

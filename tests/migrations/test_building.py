@@ -27,12 +27,15 @@ from manystore.migrations import (
     AddReference,
     AddUnique,
     ChangeModel,
+    ChangeType,
     CreateModel,
+    Field,
     History,
     Migration,
     Reference,
     Unique,
 )
+from manystore.migrations.records import Records
 from manystore.schema.schema import Schema
 
 from .deployed import Recalling, Site
@@ -276,3 +279,36 @@ def test_every_store_says_the_same_of_what_cannot_be_built(site: Site, number: i
         site.deployment().up()
     says = f"Rider: team must lead to a record of Team, but leads nowhere, in the records {shown(101)}"
     assert str(refused.value) == says
+
+
+def test_a_reference_over_values_that_change_is_looked_at_before_there_is_no_way_back(site: Site) -> None:
+    """No record of before has those values, so there is nothing to build: the collection is made anew."""
+
+    @model(collection="rider")
+    class Worded:
+        id: int = field(key=True)
+        team: str | None = field(default=None, max_length=10)
+
+    class Before(Database):
+        team: Repository[Team, int]
+        rider: Repository[Worded, int]
+
+    first = tuple(CreateModel(Schema.of([Team, Worded]).collection(name)) for name in ("rider", "team"))
+    number = Field("team", "team", "int", optional=True)
+    then = (ChangeType("rider", number, otherwise=None), AddReference("rider", Reference("team", "team")))
+    step = Migration("0002_step", (*then, ChangeModel("rider", version=2)), ("0001_base",))
+    site.begin(History.of([Migration("0001_base", first), step]))
+    with site.connect(Before) as db:
+        db.team.create(Team(id=1))
+        db.rider.create_all([Worded(id=1, team="1"), Worded(id=2, team="7"), Worded(id=3, team="none")])
+    for _ in range(2):
+        with pytest.raises(MigrationRefused) as refused:
+            site.deployment().up()
+        assert str(refused.value) == "rider: cannot be made anew: Worded.team: no such Team"
+        assert site.catalog.phase == "closed"
+    with site.connect(Before) as db:
+        db.team.create(Team(id=7))
+    site.deployment().up()
+    assert site.catalog.phase == "stable"
+    records = Records(site.store, site.catalog).read("rider")
+    assert [(record["id"], record["team"]) for record in records] == [(1, 1), (2, 7), (3, None)]

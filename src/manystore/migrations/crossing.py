@@ -15,6 +15,7 @@ from ..schema.catalog import state_key
 from ..schema.schema import Collection, Field, Index, Reference, Unique
 from .lens import Lens, Record
 from .pin import Pin
+from .record_form import EXTRAS
 from .upward import Lift, upward
 
 P = TypeVar("P", Index, Unique)
@@ -184,13 +185,17 @@ class Crossing(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def droppable(self) -> Collection:
-        """Give what stands there while the window is open: what is kept, and the columns that were made for the head.
+        """Give what stands there while the window is open: what is kept, and what was made for the head beside it.
 
-        No record has anything in those; but who takes the window away must know that they are ours.
+        Where columns are fixed these are columns. No record has anything in them; but who takes the window away must
+        know that they are ours. Elsewhere it is the complement of a record, if programs of the head write any.
         """
-        there = set(self.between.columns)
-        made = [f for f in self.above.fields if self.fixed and f.column not in there]
-        further = tuple(msgspec.structs.replace(f, name=OLDER + f.column, optional=True) for f in made)
+        if not self.fixed:
+            further = [EXTRAS] if self.pin.lenses else []
+        else:
+            there = set(self.between.columns)
+            made = [f for f in self.above.fields if f.column not in there and not self.is_copied]
+            further = [msgspec.structs.replace(f, name=OLDER + f.column, optional=True) for f in made]
         return msgspec.structs.replace(self.between, fields=(*self.between.fields, *further))
 
     # -- records --

@@ -24,7 +24,7 @@ from .judge import PATIENCE, Heard, Judge, Program
 from .operation import refuse
 from .passage import Passage
 from .route import Leg, declared, leads_on, passage_of, route, standing, window
-from .transit import Transit, is_dropped
+from .transit import Transit
 from .window import Window
 
 
@@ -93,7 +93,7 @@ class Deployment:
         """Let programs of the head alone write; refused while programs of the base work. The point of no return."""
         with self._contending():
             catalog = self._catalog()
-            if catalog.phase not in ("open", "closed") or is_dropped(catalog):
+            if catalog.phase not in ("open", "closed") or catalog.is_dropped:
                 self._told(_nothing_to("finalize", catalog))
             else:
                 self._raise(catalog, refusing=True)
@@ -159,7 +159,7 @@ class Deployment:
         goal, at = self._goal(to), self._at(catalog)
         if catalog.phase != "stable":
             leg = Leg(at, catalog.target, self._way(catalog))
-            yield f"the window is {catalog.phase}{', and dropped' if is_dropped(catalog) else ''}"
+            yield f"the window is {catalog.phase}{', and dropped' if catalog.is_dropped else ''}"
             yield from outline(leg)
             yield from Forecast(self._store, self._passage(catalog), catalog, catalog.target, offline).lines()
             at = catalog.target
@@ -204,7 +204,7 @@ class Deployment:
     def _is_advanced(self, catalog: Catalog, goal: str) -> bool:
         """Take an open window to its end, or back; tell whether it got there."""
         transit = self._transit(catalog)
-        if catalog.phase in ("open", "closed") and not is_dropped(catalog):
+        if catalog.phase in ("open", "closed") and not catalog.is_dropped:
             if not self._is_toward(catalog, goal):
                 if living := self._judge.living(catalog, catalog.head.fingerprint):
                     refuse(f"{_labels(living)}: at work, with the newer schema, which would be dropped; end it first")
@@ -215,7 +215,7 @@ class Deployment:
                 if raised is None:
                     return False
                 catalog = raised
-        if is_dropped(catalog):
+        if catalog.is_dropped:
             transit.take_away(catalog)
             return True
         if catalog.phase == "raised":
@@ -286,7 +286,7 @@ class Deployment:
         if catalog.target:
             self._history.stored(catalog.target)
         way = passage_of(self._history, catalog, self._at(catalog), catalog.target, fixed=self._is_fixed)
-        if not is_dropped(catalog) and declared(catalog.head) != declared(way.head):
+        if not catalog.is_dropped and declared(catalog.head) != declared(way.head):
             refuse(f"the window to {_place(catalog.target)} is open, but not as this history has it: its files changed")
         return way
 
@@ -317,7 +317,7 @@ def _place(name: str) -> str:
 
 def _due(catalog: Catalog, *, is_last: bool) -> str:
     """Name the verb that goes on from here."""
-    if is_dropped(catalog):
+    if catalog.is_dropped:
         return f"down --to {catalog.migration}" if catalog.migration else "up"
     if catalog.phase == "stable":
         return "" if is_last else "up"
@@ -328,7 +328,7 @@ def _due(catalog: Catalog, *, is_last: bool) -> str:
 
 def _nothing_to(verb: str, catalog: Catalog) -> str:
     where = "no window is open" if catalog.phase == "stable" else f"the window is {catalog.phase}"
-    if is_dropped(catalog):
+    if catalog.is_dropped:
         where = "the window was dropped"
     due = _due(catalog, is_last=True)
     return f"nothing to {verb}: {where}" + (f"; next: `manystore migrate {due}`" if due else "")

@@ -87,7 +87,7 @@ class Passage(msgspec.Struct, frozen=True, dict=True):
 
     def droppable(self, kept: Schema) -> Schema:
         """Give what must be taken away, but for what the base has, to drop the window. kept: by the catalog so far."""
-        led = {c.base.name: c.droppable for c in self.crossings.values() if not c.is_copied}
+        led = {c.base.name: c.droppable for c in self.crossings.values()}
         return Schema(tuple(led.get(c.name, c) for c in kept.collections))
 
     @cached_property

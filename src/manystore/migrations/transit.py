@@ -204,11 +204,6 @@ class Transit:
                 return done
 
 
-def is_dropped(catalog: Catalog) -> bool:
-    """Tell whether a window was dropped, and what only the head had is still to be taken away."""
-    return catalog.phase == "open" and catalog.older is not None
-
-
 def building(catalog: Catalog, collection: Collection) -> tuple[str, ...]:
     """Name the parts of a kept collection that are being built."""
     parts: Iterable[tuple[str, int]] = (

@@ -96,6 +96,9 @@ class Window(msgspec.Struct, frozen=True, dict=True):
             for unique in pin.head.uniques:
                 if touched := [f for f in unique.fields if pin.head.field(f).column in columns]:
                     reasons.setdefault(name, f"{touched[0]} changes, and {unique.name} is over it")
+            for reference in pin.head.references:
+                if pin.head.field(reference.field).column in columns:
+                    reasons.setdefault(name, f"{reference.field} changes, and refers to {reference.target}")
         return reasons
 
     @property

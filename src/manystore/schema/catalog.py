@@ -35,10 +35,10 @@ class Catalog(msgspec.Struct, frozen=True):
     """base, head: the schemas of the open window, as programs of both versions declare them (the same when stable).
 
     indexes: states that are not ready, by `state_key`. stored: what a store holds and keeps up, where that is not head.
-    older: while raised, the shapes of records that are not rewritten yet, known by their version. absent: by collection
-    and column, what a record that lacks a column holds there. closed: collections that take no writes. migration,
-    target: the names of the last migration applied, and of the one that the window leads to. secret: 32 hex digits that
-    keyed hashes are made with.
+    older: while raised, the shapes of records that are not rewritten yet, known by their version; of a window that was
+    dropped, what there was until then. absent: by collection and column, what a record that lacks a column holds there.
+    closed: collections that take no writes. migration, target: the names of the last migration applied, and of the one
+    that the window leads to. secret: 32 hex digits that keyed hashes are made with.
     """
 
     epoch: str
@@ -65,6 +65,11 @@ class Catalog(msgspec.Struct, frozen=True):
     def kept(self) -> Schema:
         """Give what a store holds and keeps up: collections, entries, claims and references."""
         return self.head if self.stored is None else self.stored
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the window was dropped, and what only the head had is still to be taken away."""
+        return self.phase == "open" and self.older is not None
 
     def state(self, collection: str, part: str, generation: int = 1) -> IndexState:
         """Give the state of an index or unique, or of a reference, whose part is `<field>.reference`."""

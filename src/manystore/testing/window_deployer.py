@@ -10,7 +10,7 @@ from typing import Any
 
 from manystore.migrations.passage import Passage
 from manystore.migrations.route import passage_of
-from manystore.migrations.transit import Transit, is_dropped
+from manystore.migrations.transit import Transit
 from manystore.query.plan import CATALOG
 from manystore.schema.catalog import Catalog
 from manystore.testing.window_kind import Kind
@@ -63,7 +63,7 @@ class Deployer:
         self._is_turning = self._is_over = True
 
     def _phase_of(self, catalog: Catalog) -> str:
-        if is_dropped(catalog):
+        if catalog.is_dropped:
             return "dropped"
         is_there = catalog.phase == "stable" and catalog.migration == self._kind.last
         if catalog.phase == "closed":  # a part of the raise, which is given again

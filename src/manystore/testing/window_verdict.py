@@ -79,7 +79,7 @@ def verdict(kind: Kind, notes: Notes, moments: Moments) -> list[str]:
     for key, acts in notes.acts.items():
         if reason := explain(oracle, [*acts, *led]):
             found.append(f"record {key}: {reason}")
-    return [*found, *_dangling(kind, notes, moments)]
+    return [*found, *_dangling(kind, notes, moments), *_overlooked(kind, notes, moments)]
 
 
 def _dangling(kind: Kind, notes: Notes, moments: Moments) -> Iterator[str]:
@@ -97,6 +97,25 @@ def _is_gone(acts: list[Act], seen: Act) -> bool:
     gone = [a for a in acts if a.is_sure and a.what in _GONE and a.end < seen.begin]
     since = max((act.begin for act in gone), default=FOR_EVER)
     return bool(gone) and not any(a.what in _THERE and a.end >= since and a.begin <= seen.end for a in acts)
+
+
+def _overlooked(kind: Kind, notes: Notes, moments: Moments) -> Iterator[str]:
+    """Say which records were deleted although another led there all the while, as its revision shows."""
+    for key, acts in notes.acts.items():
+        for gone in acts:
+            if gone.what != "delete" or not gone.is_sure or not _are_heeded(kind, moments, gone):
+                continue
+            for other, theirs in notes.acts.items():
+                led = [act for act in theirs if act.is_sure and act.values.get(kind.sides[act.side].refers) == key]
+                before = {act.revision for act in led if act.end < gone.begin} - {None}
+                if other != key and any(act.revision in before for act in led if act.begin > gone.end):
+                    yield f"record {key}: deleted although {other} led to it: {gone}"
+
+
+def _are_heeded(kind: Kind, moments: Moments, act: Act) -> bool:
+    """Tell whether references were surely heeded all through an act: new ones are from when the window is open."""
+    spans = [(moments.last(opened), moments.first(dropped)) for opened, dropped in rounds(moments)]
+    return not kind.may_refuse or any(first < act.begin and act.end < last for first, last in spans)
 
 
 def _judged(kind: Kind, notes: Notes, moments: Moments, refusal: Refusal) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from ...generated import function
 from ...schema.catalog import Catalog, IndexState
 from ...schema.encoding import NONE, Encode, check_entries, descending, encoder
-from ...schema.schema import Collection, Reference, Schema, Unique
+from ...schema.schema import Collection, Index, Reference, Schema, Unique
 from .layout import GAP, claims_space, column_of, entries_space, records_space, reference_tail, references_space
 from .protocol import Key, Put
 
@@ -76,12 +76,18 @@ class Claim:
 
 
 class Pointer:
-    """One reference of a collection. place: of its text."""
+    """One reference of a collection. place: of its text.
 
-    __slots__ = ("column", "place", "reference", "space", "tail", "targets")
+    is_building: a record that was there before may have no entry of it yet.
+    """
 
-    def __init__(self, reference: Reference, column: str, place: int, stored: tuple[str, str]) -> None:
+    __slots__ = ("column", "is_building", "place", "reference", "space", "tail", "targets")
+
+    def __init__(
+        self, reference: Reference, column: str, place: int, stored: tuple[str, str], *, is_building: bool
+    ) -> None:
         collection, target = stored
+        self.is_building = is_building
         self.reference = reference
         self.column = column
         self.place = place
@@ -134,6 +140,10 @@ class Upkeep:
 
     def _counts(self, part: str, generation: int = 1) -> bool:
         return self._state(part, generation) in self._states
+
+    def is_ready(self, index: Index) -> bool:
+        """Tell whether every record has its entry of an index."""
+        return self._state(index.name, index.generation) == "ready"
 
     def _parts(self) -> list[tuple[str, list[int]]]:
         """List the indexes to keep up: the space of each, and the places of its texts."""
@@ -214,7 +224,9 @@ class Upkeep:
 
     def _pointer(self, reference: Reference, target: str) -> Pointer:
         column = column_of(self.collection, reference.field)
-        return Pointer(reference, column, self._place(reference.field), (self.collection.stored, target))
+        is_building = self._state(f"{reference.field}.reference") == "building"
+        stored = (self.collection.stored, target)
+        return Pointer(reference, column, self._place(reference.field), stored, is_building=is_building)
 
     def held(self, texts: Texts) -> dict[Key, Claim]:
         """Give the claims of a record."""

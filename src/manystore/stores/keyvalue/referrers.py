@@ -1,7 +1,8 @@
 """on_delete: what becomes of the records that refer to one that goes. Read level by level, judged on the step's end.
 
 A child that another rule of the step deletes, or that a change of it points elsewhere, is no referrer any more. While
-there are records of an older shape, each referrer is taken by the rules of its own.
+there are records of an older shape, each referrer is taken by the rules of its own. unbuilt.py finds those without an
+entry.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .layout import GAP, after_all, owner_of, references_space
 from .protocol import Empty, Key, Range, Span, all_of, head_of, token_of, version_of
 from .shape import decoded, encoded
 from .step import Raced, Step, Touched
+from .unbuilt import Unbuilt
 
 
 class Referrers:
@@ -26,17 +28,21 @@ class Referrers:
 
     def apply(self) -> None:
         """Follow the rules from what the changes delete to all that goes with it; raise Restricted."""
-        level = list(self._step.gone)
+        level, unbuilt = list(self._step.gone), Unbuilt(self._step)
         while level:
-            found = [(gone, names) for gone in level if (names := self._names(gone))]
+            further = unbuilt.names(level)
+            found = [(gone, names) for gone in level if (names := self._names(gone, further.get(gone.key, ())))]
             level = self._follow(found)
         for gone, upkeep, pointer, key in self._restricting:
             end = self._step.by_key.get(key)
             if end is None or self._refers(end, pointer, gone):
                 raise Restricted(gone.upkeep.model, f"{upkeep.model}.{pointer.reference.field}")
 
-    def _names(self, gone: Touched) -> Sequence[str]:
-        """Give the names of the references to a record, and check that they stay what they are."""
+    def _names(self, gone: Touched, unbuilt: Sequence[str]) -> Sequence[str]:
+        """Give the names of the references to a record, and check that they stay what they are.
+
+        unbuilt: those that may not be there yet, and count nevertheless.
+        """
         step, target = self._step, gone.upkeep.collection
         if not step.keeper.referring(target):
             return ()
@@ -44,11 +50,11 @@ class Referrers:
         if not step.is_thorough:
             step.is_sure = False
             step.checks.append(Empty(space, prefix))
-            return ()
+            return unbuilt
         span = Span(space, prefix, after_all(prefix))
         names = tuple(step.scan(span).names)
         step.checks.append(Range(span, names) if names else Empty(space, prefix))
-        return names
+        return (*names, *(name for name in unbuilt if name not in names))
 
     def _follow(self, found: Sequence[tuple[Touched, Sequence[str]]]) -> list[Touched]:
         """Apply the rules of one level; give what it deletes in turn."""
@@ -116,7 +122,7 @@ class Referrers:
         data = self._step.stored[key]
         assert data is not None
         is_older = upkeep is not self._step.keeper.upkeep(upkeep.collection.name)
-        sheds = self._step.keeper.sheds(upkeep.collection.name)
+        sheds = self._step.keeper.shed(upkeep.collection.name)
         head = head_of(data) if is_older else all_of(data) if sheds else b""
         touched = Touched(upkeep, key, token_of(data), head=head)
         touched.data, touched.was = data, upkeep.watched(decoded(data, upkeep.model))

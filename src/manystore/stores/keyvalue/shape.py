@@ -6,7 +6,7 @@ record with fields that the program does not know goes through a dict, which kee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -16,7 +16,7 @@ import msgspec
 from ...errors import Corrupted, SchemaMismatch
 from ...schema.catalog import Catalog, IndexState
 from ...schema.schema import Collection, Schema
-from .entries import KEPT_UP, Raw, Upkeep, Watched
+from .entries import KEPT_UP, Pointer, Raw, Upkeep, Watched
 from .layout import column_of, reference_tail
 from .protocol import all_of
 
@@ -42,7 +42,8 @@ encoded: Callable[[Any], bytes] = _ENCODE
 class Shape:
     """One collection as a program declares it, on the stored one.
 
-    older: the upkeep of records that are not rewritten yet; None when there are none such. sheds: as in Keeper.
+    older: the upkeep of records that are not rewritten yet; None when there are none such. sheds: whether a sweep takes
+    members from records under their tokens (Keeper.shed).
     """
 
     def __init__(
@@ -137,6 +138,8 @@ class Keeper:
         self._older: dict[str, Upkeep | None] = {}
         self._shapes: dict[int, Shape] = {}
         self._referring: dict[str, dict[str, str]] = {}
+        self._building: dict[str, list[tuple[Upkeep, Pointer]]] = {}
+        self.unbuilt: dict[tuple[str, str], Mapping[str, Sequence[str]]] = {}  # what unbuilt.py found once
 
     def upkeep(self, collection: str, version: int | None = None) -> Upkeep:
         """Give the upkeep of a stored collection; version: of the record that it is for."""
@@ -168,15 +171,17 @@ class Keeper:
             return None
         return Upkeep(found, self.catalog, schema, self._states)
 
-    def sheds(self, collection: str) -> bool:
-        """Tell whether records lose what a dropped window left, under the token and the version that they have.
+    def shed(self, collection: str) -> frozenset[str]:
+        """Give the members that a sweep takes from records under the token and the version that they have.
 
-        Whoever read one before and writes it after would bring it back.
+        So it is where a window was dropped, in collections that it led over. Whoever read a record before and writes it
+        after would bring them back.
         """
-        older = self.catalog.older
+        older, kept = self.catalog.older, self.upkeep(collection).collection
         if older is None or collection not in older or self.older(collection) is not None:
-            return False
-        return older.collection(collection).stored == self.upkeep(collection).collection.stored
+            return frozenset()
+        before = older.collection(collection)
+        return frozenset(before.columns).difference(kept.columns) if before.stored == kept.stored else frozenset()
 
     def referring(self, target: Collection) -> dict[str, str]:
         """Give what stands in the names of references to a collection (reference_tail), and whose records these are."""
@@ -193,6 +198,21 @@ class Keeper:
                         made.setdefault(tail, collection.name)
         return made
 
+    def building(self, target: Collection) -> Sequence[tuple[Upkeep, Pointer]]:
+        """Give the references to a collection that are building, each with the upkeep of its own collection."""
+        made = self._building.get(target.name)
+        if made is None:
+            is_kept = target.name in self.schema and self.schema.collection(target.name).stored == target.stored
+            referring = self.schema.referrers(target.name) if is_kept else ()
+            upkeeps = [self.upkeep(name) for name in dict.fromkeys(collection.name for collection, _ in referring)]
+            made = self._building[target.name] = [
+                (upkeep, pointer)
+                for upkeep in upkeeps
+                for pointer in upkeep.pointers
+                if pointer.is_building and pointer.reference.target == target.name
+            ]
+        return made
+
     def shape(self, collection: Collection) -> Shape:
         """Give the shape of a program's collection."""
         made = self._shapes.get(id(collection))
@@ -201,7 +221,7 @@ class Keeper:
             if collection.generation not in (1, upkeep.collection.generation):  # programs declare none, which is 1
                 raise SchemaMismatch((f"{collection.stored} is missing there",))
             made = self._shapes[id(collection)] = Shape(
-                collection, upkeep, self.older(collection.name), sheds=self.sheds(collection.name)
+                collection, upkeep, self.older(collection.name), sheds=bool(self.shed(collection.name))
             )
         return made
 

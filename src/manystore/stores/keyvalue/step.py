@@ -113,14 +113,14 @@ class Step:
         if wanted:
             self.trips += 1
             got = self.kv.get(wanted)
-            self._believe(got.epoch)
+            self.believe(got.epoch)
             self.stored.update(zip(wanted, got.values, strict=True))
 
     def scan(self, span: Span) -> Page:
         """Read all names of a span."""
         page = self.kv.scan((span,))
         self.trips += page.trips
-        self._believe(page.epoch)
+        self.believe(page.epoch)
         self._scanned.append((span, page.names))
         return page
 
@@ -134,7 +134,8 @@ class Step:
         self.fetch(seen)
         return again == seen and all(self.scan(span).names == names for span, names in scanned)
 
-    def _believe(self, epoch: str) -> None:
+    def believe(self, epoch: str) -> None:
+        """Raise EpochChanged for what was read under another catalog."""
         if epoch != self.keeper.epoch:
             raise EpochChanged(CHANGED)
 

@@ -39,7 +39,7 @@ def sweep(bulk: Bulk, operation: Sweep) -> Progress:
             rewriting = bulk.compiled[name] = Rewriting(keeper, kept, older)
         page, after = bulk.page(kept.space, operation.after, operation.limit)
         return Progress(_rewrite(bulk, rewriting, rewriting.due(page), operation), after)
-    if (gone := _leftovers(keeper, name, kept)) is not None:
+    if gone := keeper.shed(name):
         page, after = bulk.page(kept.space, operation.after, operation.limit)
         number, _ = bulk.carry_out(records_of(kept.space, page), Stripping(kept, gone).piece, kept.collection)
         return Progress(number, after)
@@ -56,14 +56,6 @@ def _rewrite(bulk: Bulk, rewriting: Rewriting, due: dict[Key, bytes], operation:
             if left := bulk.write_rows(rows):
                 bulk.carry_out(left, make, collection)
     return done + bulk.carry_out(due, make, collection)[0]
-
-
-def _leftovers(keeper: Keeper, collection: str, kept: Upkeep) -> frozenset[str] | None:
-    """Give the members that a record loses when a window was dropped, its shape being what it was; None otherwise."""
-    older = keeper.catalog.older
-    if older is None or not keeper.sheds(collection):
-        return None
-    return left_behind(older.collection(collection), kept.collection)
 
 
 class Stripping:

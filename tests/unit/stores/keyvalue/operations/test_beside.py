@@ -59,12 +59,18 @@ def old(me: Player, number: int) -> None:
     what, key = me.random.random(), me.new()
     if what < 0.3:
         me.insert(RIDER, (key, f"new {key}", f"k{key}@x", 1, None, "z"))
-    elif what < 0.8:
+    elif what < 0.7:
         me.replace(RIDER, number, f"n{key}", f"w{me.random.randrange(9)}@x", 1 + key % 3, None, f"z{key % 3}")
-    elif what < 0.9:
+    elif what < 0.75:
         me.patch(BETWEEN_RIDER, number, city=f"c{number % 7}")
-    else:
+    elif what < 0.8:
         me.insert(BADGE, (key, number))
+    elif what < 0.9:
+        me.replace(BADGE, number, me.random.choice([None, 1 + number // 2, number]))
+    elif what < 0.98:
+        me.delete(RIDER, number)
+    else:
+        me.delete(BADGE, number)
 
 
 def new(me: Player, number: int) -> None:

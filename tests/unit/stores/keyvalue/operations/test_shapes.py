@@ -12,6 +12,7 @@ from manystore.store.protocol import Patch
 from manystore.store.protocol import Step as Addition
 from manystore.stores.keyvalue.memory import Memory
 from manystore.stores.keyvalue.protocol import head_of, version_of
+from manystore.stores.keyvalue.shape import Keeper
 
 from .shop import (
     BADGE,
@@ -340,6 +341,28 @@ def test_the_complement_is_a_member_for_whoever_has_it(shop):
     shop.kv._spaces[space][name] = shop.kv._spaces[space][name][:-1] + b',"beyond":1,"_extras":{"d":4}}'
     shop.replace(pinned, 50, "N", None, None, None, "z", "Rome", None)
     assert (shop.record(RIDER, 50)["beyond"], "_extras" in shop.record(RIDER, 50)) == (1, False)
+
+
+def test_members_go_under_a_token_only_where_a_window_was_dropped_or_a_version_stays(shop):
+    """There alone a save compares the whole record; elsewhere its head or its token tell."""
+
+    def shed() -> dict[str, set[str]]:
+        keeper = Keeper(shop.catalog)
+        return {name: set(gone) for name in ("badge", "rider", "town") if (gone := keeper.shed(name))}
+
+    assert shed() == {}
+    shop.open()
+    assert shed() == {}
+    raised(shop)
+    assert shed() == {}
+    extras = Field("_extras", "_extras", "json", optional=True)
+    led = msgspec.structs.replace(BETWEEN_RIDER, fields=(*BETWEEN_RIDER.fields, extras))
+    older = Schema((BETWEEN_BADGE, NOTE, led, TOWN, *SYSTEM))
+    shop.turn(phase="open", head=BASE, stored=None, older=older, indexes={}, absent={})
+    assert shed() == {"rider": {"city", "_extras"}}
+    wide = msgspec.structs.replace(TOWN, fields=(*TOWN.fields, Field("size", "size", "int")))
+    shop.turn(phase="raised", head=BASE, older=Schema((BADGE, NOTE, RIDER, wide, *SYSTEM)))
+    assert shed() == {"town": {"size"}}
 
 
 def test_head_and_version_of_a_record():
