@@ -93,7 +93,7 @@ def test_what_fits_is_taken_with_all_that_belongs_to_it(old: Foreign):
     assert old.dump() == before
     text = adopt(old, "--yes")
     assert "taken over: 2,400 records" in text
-    assert "shop: 1,200 records, 1 indexes, keys from 1,201 on" in text
+    assert "shop: 1,200 records, 1 index, keys from 1,201 on" in text
     assert "note: bike: the foreign key shop to shop goes; manystore keeps references by itself" in text
     with Hire.connect(old.url) as db:
         assert db.shop.count(scan=True) == 1200
@@ -190,7 +190,7 @@ class WithRack(Hire):
 
 def test_a_model_without_a_table_is_made_empty_when_that_is_said(old: Foreign):
     shops(old)
-    assert "1 differences" in adopt(old, database="WithRack", exit_code=1)
+    assert "1 difference" in adopt(old, database="WithRack", exit_code=1)
     assert "  rack: made, empty" in adopt(old, "--new", "rack", "--yes", database="WithRack")
     with WithRack.connect(old.url) as db:
         assert (db.rack.count(scan=True), db.shop.count(scan=True)) == (0, 3)

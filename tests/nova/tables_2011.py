@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 # table: column type, key, ! not null, unique, >table a foreign key to its key
 _CLASSES = """
@@ -104,6 +104,21 @@ _RETYPED = {
     ("security_group_rules", "protocol"): "str255",
 }
 _UNREFERENCED = {("compute_nodes", "service_id"), ("virtual_storage_arrays", "instance_type_id")}
+_LEFT_OVER = {  # what no class had any more, and no migration took away
+    "instances": "internal_id int",
+    "snapshots": "scheduled_at datetime",
+    "volumes": "ec2_id str255",
+}
+# 0031 made one table anew on SQLite, without two of its references and its checks, and with more that must be there.
+_REBUILT = "fixed_ips"
+_REBUILT_UNREFERENCED = ("network_id", "instance_id")
+_REBUILT_REQUIRED = ("created_at", "deleted")
+_DEPLOYED_LINKS = {
+    "user_project_role_association": (("user_id", "project_id"), "user_project_association", ("user_id", "project_id"))
+}
+# Only SQLite took this one, since nothing says that an instance's uuid comes once.
+_CLASS_LINKS_ON_SQLITE = {"migrations": (("instance_uuid",), "instances", ("uuid",))}
+Link: TypeAlias = tuple[tuple[str, ...], str, tuple[str, ...]]
 _UNPROMISED = ("networks", "iscsi_targets")  # whose uniques only the classes have
 _NULLABLE = {("floating_ips", "auto_assigned")}
 _TYPES = {
@@ -125,7 +140,7 @@ _BEGAN = datetime(2011, 11, 10, 23, 32, 18, tzinfo=UTC)
 
 
 class Column:
-    def __init__(self, table: str, text: str, *, deployed: bool) -> None:
+    def __init__(self, table: str, text: str, *, deployed: bool, rebuilt: bool) -> None:
         words = text.split()
         self.table = table
         self.name, self.type = words[:2]
@@ -139,6 +154,10 @@ class Column:
             self.required = (self.required or self.name in _REQUIRED.get(table, "").split()) and place not in _NULLABLE
             self.unique = self.unique and table not in _UNPROMISED
             self.target = None if place in _UNREFERENCED else self.target
+        self.rebuilt = rebuilt
+        if rebuilt:
+            self.required = self.required or self.name in _REBUILT_REQUIRED
+            self.target = None if self.name in _REBUILT_UNREFERENCED else self.target
 
     def value(self, row: int) -> Any:
         """Give what a row, from 1 on, has: another value in each, in the last none where there may be none."""
@@ -160,7 +179,7 @@ class Column:
         if self.name == "protocol":
             return ("tcp", "udp", "icmp")[row - 1]
         # A text key begins with its table's name, and so does what refers to it.
-        owners = {"user_id": "users", "project_id": "projects", "id": self.table}
+        owners = {"user_id": "users", "project_id": "projects", "id": self.table, "instance_uuid": "uuid"}
         return f"{self.target or owners.get(self.name, self.name)} {row}é"
 
 
@@ -175,15 +194,23 @@ class Tables:
         self.database = database
         self.columns: dict[str, list[Column]] = {}
         self.together: dict[str, list[list[str]]] = {}
+        self.links: dict[str, Link] = _DEPLOYED_LINKS if deployed else {}
+        if database == "sqlite" and not deployed:
+            self.links = _CLASS_LINKS_ON_SQLITE
+        # The classes asked for one; MySQL kept the one of a foreign key that 0047 dropped.
+        self.indexes = {} if deployed else {"quotas": "project_id"}
+        if database == "mariadb" and deployed:
+            self.indexes = {"virtual_interfaces": "instance_id"}
         for text in _CLASSES.replace("\n    ", " ").strip().splitlines():
             table, _, parts = text.partition(": ")
             listed = parts.split(", ")
             further = [part for part in listed if part.startswith("unique ")]
             self.together[table] = [] if deployed else [part.split()[1:] for part in further]
             wanted = [*_COMMON, *(part for part in listed if part not in further)]
-            if deployed and table == "snapshots":
-                wanted.append("scheduled_at datetime")
-            self.columns[table] = [Column(table, part, deployed=deployed) for part in wanted]
+            if deployed and table in _LEFT_OVER:
+                wanted.append(_LEFT_OVER[table])
+            rebuilt = deployed and database == "sqlite" and table == _REBUILT
+            self.columns[table] = [Column(table, part, deployed=deployed, rebuilt=rebuilt) for part in wanted]
 
     def ordered(self) -> list[str]:
         """Give the tables, each behind those that it refers to."""
@@ -192,7 +219,9 @@ class Tables:
             done += [
                 table
                 for table, columns in self.columns.items()
-                if table not in done and all(c.target in (None, table, *done) for c in columns)
+                if table not in done
+                and all(c.target in (None, table, *done) for c in columns)
+                and (table not in self.links or self.links[table][1] in done)
             ]
         return done
 
@@ -207,15 +236,19 @@ class Tables:
             for column in self.columns[table]:
                 if column.target is not None:
                     (target,) = [c.name for c in self.columns[column.target] if c.is_key]
-                    where = f"{self.quoted(column.target)} ({self.quoted(target)})"
-                    lines.append(f"FOREIGN KEY({self.quoted(column.name)}) REFERENCES {where}")
+                    lines.append(self._link(((column.name,), column.target, (target,))))
                 if column.unique:
                     lines.append(f"UNIQUE ({self.quoted(column.name)})")
-                if column.type == "bool" and self.database == "sqlite":
+                if column.type == "bool" and self.database == "sqlite" and not column.rebuilt:
                     lines.append(f"CHECK ({self.quoted(column.name)} IN (0, 1))")
             lines += [f"UNIQUE ({', '.join(map(self.quoted, names))})" for names in self.together[table]]
+            if table in self.links:
+                lines.append(self._link(self.links[table]))
             options = "ENGINE=InnoDB DEFAULT CHARSET=utf8" if self.database == "mariadb" else ""
             yield f"CREATE TABLE {self.quoted(table)} ({', '.join(lines)}) {options}"
+            if table in self.indexes:
+                column_name = self.indexes[table]
+                yield f"CREATE INDEX ix_{table}_{column_name} ON {table} ({column_name})"
         # That of sqlalchemy-migrate.
         long = "LONGTEXT" if self.database == "mariadb" else "TEXT"
         yield (
@@ -224,10 +257,17 @@ class Tables:
         )
         yield "INSERT INTO migrate_version VALUES ('nova', '/usr/lib/nova/db', 57)"
 
+    def _link(self, link: Link) -> str:
+        fields, target, keys = link
+        names, there = (", ".join(map(self.quoted, columns)) for columns in (fields, keys))
+        return f"FOREIGN KEY({names}) REFERENCES {self.quoted(target)} ({there})"
+
     def _line(self, table: str, column: Column, keys: list[Column]) -> str:
         kind = _TYPES[self.database].get(column.type) or f"VARCHAR({column.type[3:]})"
         if column.is_key and column.type == "int" and len(keys) == 1 and column.target is None:
             kind = {"postgresql": "SERIAL", "mariadb": "INTEGER AUTO_INCREMENT"}.get(self.database, kind)
+        if column.rebuilt and column.type == "bool" and column.name != "deleted":
+            kind += " DEFAULT FALSE"
         return f"{self.quoted(column.name)} {kind}{' NOT NULL' if column.required or column.is_key else ''}"
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:

@@ -78,6 +78,10 @@ def test_as_the_migrations_left_it(old: Foreign):
     assert f"to be taken over: {ROWS * len(tables.columns)} records" in text
     assert "the tables are those after 0057_storage_manager" in text
     assert "note: migrate_version: stays as it is; no model has it" in text
+    assert (
+        "note: user_project_role_association: the foreign key user_id, project_id to user_project_association goes"
+        in text
+    )
     assert old.dump() == before
     assert "next: manystore migrate up" in run("adopt", old.url, *MODELS, "--yes")
     assert "is manystore's already" in run("adopt", old.url, *MODELS, "--yes")
@@ -123,3 +127,23 @@ def test_what_nova_never_promised_is_found_out(tmp_path: Path):
             "  networks.deleted: values are missing: 1 (keys 3); --fill networks.deleted=VALUE gives them one",
             "  fixed_ips.instance_id: values lead to no record of instances: 1 (keys 1)",
         ]
+
+
+def test_a_column_of_another_program_does_not_make_them_older_tables(tmp_path: Path):
+    with foreign("sqlite", tmp_path) as old:
+        built(old, deployed=True)
+        old.execute("ALTER TABLE sm_volume ADD COLUMN rack VARCHAR(10)")
+        before = old.dump()
+        for further in ((), ("--yes",)):
+            assert run("adopt", old.url, *MODELS, *further, exit_code=1).splitlines() == [
+                "the tables are not those of the models after 0057_storage_manager; 1 difference, nothing was changed:",
+                "  sm_volume.rack: VARCHAR(10), and no field of it",
+            ]
+        # Whatever is named must leave room for what the later migrations make.
+        assert run("adopt", old.url, *MODELS, "--at", "0056", "--yes", exit_code=1).splitlines() == [
+            "the tables are not those of the models after 0056_s3_images; 3 differences, nothing was changed:",
+            "  sm_backend_config: there is a table of that name already, and 0057_storage_manager makes it",
+            "  sm_flavors: there is a table of that name already, and 0057_storage_manager makes it",
+            "  sm_volume: there is a table of that name already, and 0057_storage_manager makes it",
+        ]
+        assert old.dump() == before

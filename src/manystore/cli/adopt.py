@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import click
+import msgspec
 
 from ..api.database import Database, history_of, models_of
 from ..errors import UsageError
@@ -59,7 +60,7 @@ def adopt(  # noqa: PLR0917 - click gives them by name
     possible = states(Schema.of(models_of(cls)), history)
     with opened(url, prefix, foreign=True) as store:
         found = cast("Surveyed", store.alter(Survey()))
-        taken = guess(found, possible, new, prefix) if at is None else chosen(at, possible, history)
+        taken = guess(found, possible, new, prefix) if at is None else chosen(at, found, possible, history, prefix)
         result = _adopted(store, taken, fill, new, yes=yes)
     _show(result, taken, yes=yes)
     if result.differences:
@@ -80,14 +81,19 @@ def _adopted(store: Store, taken: Guess, fill: tuple[str, ...], new: tuple[str, 
         if not equals or "." not in place:
             raise UsageError("write --fill as in --fill rider.city=Oslo")
         pairs[place] = text
-    return cast("Adopted", store.alter(adoption(taken.state, pairs, new, is_dry=not yes)))
+    looked = cast("Adopted", store.alter(adoption(taken.state, pairs, new, is_dry=not yes or bool(taken.clashes))))
+    if taken.clashes and not looked.is_ours:
+        return msgspec.structs.replace(looked, differences=(*taken.clashes, *looked.differences))
+    if taken.clashes and yes:  # adopted before, and what a death left may have to be cleared away
+        return cast("Adopted", store.alter(adoption(taken.state, pairs, new, is_dry=False)))
+    return looked
 
 
 def _show(result: Adopted, taken: Guess, *, yes: bool) -> None:
     if result.differences:
-        count = len(result.differences)
+        count = "1 difference" if len(result.differences) == 1 else f"{len(result.differences)} differences"
         after = f" after {taken.state.name}" if taken.state.name else ""
-        click.echo(f"the tables are not those of the models{after}; {count} differences, nothing was changed:")
+        click.echo(f"the tables are not those of the models{after}; {count}, nothing was changed:")
         for line in result.differences:
             click.echo(f"  {line}")
         if taken.near is not None:

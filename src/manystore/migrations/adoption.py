@@ -32,11 +32,15 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Guess(msgspec.Struct, frozen=True):
-    """The state that tables are taken for. near: another, which they are nearer to when they fit none; None if none."""
+    """The state that tables are taken for. clashes: why not, beside what is told when it is compared.
+
+    near: another, which they are nearer to when they fit none; None if none.
+    """
 
     state: State
     near: State | None = None
     is_last: bool = True
+    clashes: tuple[str, ...] = ()
 
 
 def states(declared: Schema, history: History | None) -> list[State]:
@@ -53,23 +57,45 @@ def states(declared: Schema, history: History | None) -> list[State]:
 
 
 def guess(found: Surveyed, possible: Sequence[State], new: tuple[str, ...], prefix: str) -> Guess:
-    """Say which state tables have by their columns, types and keys; the last such one, or the last of all."""
+    """Say which state tables have by their columns, types and keys; the last such one.
+
+    If there is none, the one that they are nearest to, provided that it lacks no table; else the last of all.
+    """
     numbers = [
-        sum(map(len, shape_differences(state.whole, found, _known(new, state), prefix).values())) for state in possible
+        sum(map(len, shape_differences(state.whole, found, _known(new, state), prefix).values()))
+        + len(_clashes(found, possible[:place], state, prefix))
+        for place, state in enumerate(possible)
     ]
-    fewest = min(numbers)
-    best = possible[numbers.index(fewest)]
-    if fewest == 0:
-        return Guess(best, is_last=best is possible[0])
-    return Guess(possible[0], best if best is not possible[0] else None)
+    place = numbers.index(min(numbers))
+    best = possible[place]
+    if numbers[place] and any(
+        found.table(prefix + c.name) is None for c in best.schema.collections if c.name not in new
+    ):
+        return Guess(possible[0], best if place else None)
+    return _taken(found, possible, place, prefix)
 
 
-def chosen(name: str, possible: Sequence[State], history: History | None) -> Guess:
+def chosen(name: str, found: Surveyed, possible: Sequence[State], history: History | None, prefix: str) -> Guess:
     """Give the state after a migration, by its name or number."""
     if history is None or not history.migrations:
         raise UsageError("--at names a migration, and this program has none: give --folder")
     wanted = history.migration(name).name
-    return next(Guess(state, is_last=state is possible[0]) for state in possible if state.name == wanted)
+    return _taken(found, possible, [state.name for state in possible].index(wanted), prefix)
+
+
+def _taken(found: Surveyed, possible: Sequence[State], place: int, prefix: str) -> Guess:
+    state = possible[place]
+    return Guess(state, is_last=place == 0, clashes=tuple(_clashes(found, possible[:place], state, prefix)))
+
+
+def _clashes(found: Surveyed, later: Sequence[State], state: State, prefix: str) -> list[str]:
+    """Name the tables that a state does not have and a later one, the last first, makes: it could not any more."""
+    makers = {collection.name: after.name for after in later for collection in after.schema.collections}
+    return [
+        f"{name}: there is a table of that name already, and {maker} makes it"
+        for name, maker in sorted(makers.items())
+        if name not in state.schema and found.table(prefix + name) is not None
+    ]
 
 
 def adoption(state: State, fill: Mapping[str, str], new: tuple[str, ...], *, is_dry: bool) -> Adopt:

@@ -35,6 +35,7 @@ migration = Migration(
                 fields=(
                     *RECORD,
                     Field("id", "id", kind="int"),
+                    Field("internal_id", "internal_id", kind="int", optional=True),
                     Field("user_id", "user_id", kind="str", optional=True, length=255),
                     Field("project_id", "project_id", kind="str", optional=True, length=255),
                     Field("image_id", "image_id", kind="str", optional=True, length=255),
@@ -335,6 +336,7 @@ migration = Migration(
                 fields=(
                     *RECORD,
                     Field("id", "id", kind="int"),
+                    Field("ec2_id", "ec2_id", kind="str", optional=True, length=255),
                     Field("user_id", "user_id", kind="str", optional=True, length=255),
                     Field("project_id", "project_id", kind="str", optional=True, length=255),
                     Field("host", "host", kind="str", optional=True, length=255),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @model(
     collection="instances",
-    version=19,
+    version=20,
     soft_delete=True,
     indexes=[
         index("host"),

@@ -227,7 +227,7 @@ class Adoption:
             counter = soundness.greatest.get(collection.name)
             yield (
                 f"{collection.name}: {soundness.counts[collection.name]:,} records"
-                + (f", {indexes} indexes" if indexes else "")
+                + (f", {indexes} index{'' if indexes == 1 else 'es'}" if indexes else "")
                 + (f", keys from {counter + 1:,} on" if counter is not None else "")
             )
 
