@@ -28,6 +28,7 @@
     │   ├── SchemaMismatch        the stored schema is not this program's
     │   ├── ProgramTooOld         the database has moved on to a newer schema or format
     │   ├── MigrationRefused      a migration, or a history of them, does not fit what it follows
+    │   │   └── FunctionFailed    a function of a migration raises at a record
     │   └── EpochChanged          the catalog changed since it was read (handled inside; seen when it keeps changing)
     ├── StoreError                the store itself
     │   ├── Unavailable           out of reach, busy or timed out; nothing was written
@@ -40,6 +41,14 @@ Messages are short, name the model and the field, and never hold a password, a t
 """
 
 from __future__ import annotations
+
+from typing import cast
+
+
+def of_key(key: object) -> str:
+    """Say in a message at which key something stands."""
+    parts = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
+    return f"(key {'/'.join(map(str, parts))})"
 
 
 class ManystoreError(Exception):
@@ -271,6 +280,25 @@ class ProgramTooOld(SchemaError):
 
 class MigrationRefused(SchemaError):
     """A migration does not fit the schema it follows, or a history of them does not hold together."""
+
+
+class FunctionFailed(MigrationRefused):
+    """A function of a migration raises at a record, which it was to lead over; what it raises is the cause.
+
+    Attributes: model, fields (names: what the function makes, none if that is not known), key (None likewise), reason.
+    """
+
+    def __init__(self, model: str, fields: tuple[str, ...], key: object, reason: str) -> None:
+        super().__init__(model, fields, key, reason)
+        self.model = model
+        self.fields = fields
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        which = "" if self.key is None else f" {of_key(self.key)}"
+        fields = f".{', '.join(self.fields)}" if self.fields else ""
+        return f"{self.model}{fields}: a function of the migration fails: {self.reason}{which}"
 
 
 class EpochChanged(SchemaError):

@@ -14,6 +14,7 @@ from manystore.errors import (
     Conflict,
     Duplicate,
     Exhausted,
+    FunctionFailed,
     ManystoreError,
     MissingReference,
     NoAccessPath,
@@ -48,6 +49,10 @@ TEXTS: list[tuple[ManystoreError, str]] = [
     (AlreadyCommitted("k"), "idempotency key 'k': already committed"),
     (Exhausted("Book"), "Book: none left to claim"),
     (TooLarge("bytes", 1_000_000, 900_000), "1,000,000 bytes in one step; the limit is 900,000"),
+    (FunctionFailed("Book", ("pages", "title"), 7, "KeyError in 0002.py, line 3"),
+     "Book.pages, title: a function of the migration fails: KeyError in 0002.py, line 3 (key 7)"),
+    (FunctionFailed("Book", (), ("a", 7), "KeyError"), "Book: a function of the migration fails: KeyError (key a/7)"),
+    (FunctionFailed("Book", ("pages",), None, "KeyError"), "Book.pages: a function of the migration fails: KeyError"),
     (SchemaMismatch(("a", "b", "c", "d", "e")),
      "the database's schema is not this program's: a; b; c; and 2 more; run `manystore migrate up`, or connect to an "
      "empty store"),

@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import Pinned, ValueRefused
 from ..schema.schema import Collection, Field, Schema
+from .failure import said
 from .lens import Columns, Lens, Through, ThroughMany, Values, unchanged
 from .operation import CUT, FILL_IN, STOP, Manner, Operation, find, find_field, lowered, refuse, with_field
 from .primitive import CastMany, cast, cast_many, quick, quick_many, refusal
@@ -87,8 +88,10 @@ class ChangeType(Operation, frozen=True):
     def lenses(self, before: Schema, secret: bytes = b"") -> tuple[Lens, ...]:
         """The same column with other values."""
         there, old = find(before, self.collection), find_field(before, self.collection, self.field.name)
-        up = _upward(there.model, self.field, self.up or _lenient(cast(old, self.field)), self.otherwise)
-        down = _downward(there.model, old, self.down or _lenient(cast(self.field, old)), self.back)
+        # What a function that is not ours says of a value may hold it.
+        up_said, down_said = (str if function is None else said for function in (self.up, self.down))
+        up = _upward(there.model, self.field, self.up or _lenient(cast(old, self.field)), self.otherwise, up_said)
+        down = _downward(there.model, old, self.down or _lenient(cast(self.field, old)), self.back, down_said)
         many = _upward_of_many(self.field, up, None if self.up else cast_many(old, self.field))
         return (_one(self.collection, old, up, down, many),)
 
@@ -320,14 +323,16 @@ def _lenient(function: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     return lambda value: None if value is None else function(value)
 
 
-def _upward(model: str, field: Field, function: Callable[[Any], Any], otherwise: Any) -> Through:
+def _upward(
+    model: str, field: Field, function: Callable[[Any], Any], otherwise: Any, told: Callable[[ValueError], str]
+) -> Through:  # fmt: skip
     fits = quick(field)
 
     def up(values: Values) -> Values:
         try:
             value = function(values[0])
         except ValueError as failed:
-            return (_or_stop(model, field, otherwise, str(failed)),)
+            return (_or_stop(model, field, otherwise, told(failed)),)
         if fits(made := (value,)):
             return made
         reason = refusal(field, value)
@@ -355,7 +360,9 @@ def _upward_of_many(field: Field, up: Through, cast: CastMany | None) -> Through
     return many
 
 
-def _downward(model: str, field: Field, function: Callable[[Any], Any], back: Any = None) -> Through:
+def _downward(
+    model: str, field: Field, function: Callable[[Any], Any], back: Any = None, told: Callable[[ValueError], str] = str
+) -> Through:  # fmt: skip
     has_back = back not in (None, STOP)
 
     def down(values: Values) -> Values:
@@ -364,8 +371,8 @@ def _downward(model: str, field: Field, function: Callable[[Any], Any], back: An
         except ValueError as failed:
             if has_back:
                 return (back,)
-            reason = f"programs of the older schema could not read it: {failed}"
-            raise Pinned(model, field.name, reason) from None
+            reason = f"programs of the older schema could not read it: {told(failed)}"
+            raise Pinned(model, field.name, reason) from failed
         if has_back and refusal(field, value):
             return (back,)
         return (lowered(model, field, value),)

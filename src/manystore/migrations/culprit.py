@@ -1,22 +1,19 @@
 """Culprit: names the record at which a migration's function failed, or made what is refused.
 
-Knows reads of records; must not know what is made of them. Keys are shown, no other value: what a function's own error
-says may hold one, so of such an error only the kind is told, and where it was raised.
+Knows reads of records; must not know what is made of them. failure.py has the words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from traceback import walk_tb
+from typing import Any
 
-from ..errors import ManystoreError, MigrationRefused, ValueRefused
+from ..errors import ManystoreError, ValueRefused
 from ..schema.schema import Schema
+from .failure import failure, keyed
 from .lens import Record
 from .trace import Read
-
-_HERE = Path(__file__).parent
 
 
 class Culprit:
@@ -42,29 +39,15 @@ class Culprit:
         except ValueRefused as refused:
             if self._at is None:
                 raise
-            raise type(refused)(refused.model, refused.field, f"{refused.reason} (key {self._key()})") from None
+            raise keyed(refused, self._key(*self._at)) from refused.__cause__
         except ManystoreError:
             raise
         except Exception as failed:
             if self._at is None:
                 raise
             model = self._schema.collection(self._at[0]).model
-            what = f"{type(failed).__name__}{_place(failed)}"
-            raise MigrationRefused(
-                f"{model}: a function of the migration fails: {what} (key {self._key()})"
-            ) from failed
+            raise failure(model, (), self._key(*self._at), failed) from failed
 
-    def _key(self) -> str:
-        if self._at is None:
-            return ""
-        name, record = self._at
-        return "/".join(str(record[field]) for field in self._schema.collection(name).key)
-
-
-def _place(failed: Exception) -> str:
-    """Say where a function that is not ours raised, or why it could not be called: that holds no value."""
-    for frame, line in walk_tb(failed.__traceback__):
-        file = Path(frame.f_code.co_filename)
-        if file.parent != _HERE and file.is_file():
-            return f" in {file.name}, line {line}"
-    return f": {failed}" if isinstance(failed, TypeError) else ""
+    def _key(self, name: str, record: Record) -> Any:
+        parts = tuple(record[field] for field in self._schema.collection(name).key)
+        return parts[0] if len(parts) == 1 else parts

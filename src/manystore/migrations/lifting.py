@@ -65,7 +65,15 @@ class _Source:
         self.names[name] = turn
         return f"(None if {text} is None else {name}({text}))"
 
-    def row(self) -> str:
+    def body(self, rest: str) -> list[str]:
+        """Write what makes the row, with the rest behind it, and goes on with `else`; of what fails it says nothing.
+
+        The slow way does, by which the record is led over once more: it knows which function it is, and of what record.
+        """
+        made = f"        made = ({self._row()}{rest})"
+        return ["    try:", *(f"    {line}" for line in self.lines), made, "    except Exception: pass"]
+
+    def _row(self) -> str:
         """Write the values of the head's fields in order, in the form that the store gives them in."""
         parts = list[str]()
         for place, field in enumerate(self._fitting.head.fields):
@@ -101,8 +109,9 @@ def _decoder(fitting: Fitting, own: Any) -> Callable[[bytes], Any]:
         names |= {"own": own.decode, "mark": f',"_version":{fitting.head.version},'.encode()}
         body.append(f"    if data.startswith(mark, {_LONG}) or data.startswith(mark, {_SHORT}): return own(data)")
     body += ["    try: t = read(data)", "    except Unreadable as reason: unreadable(reason)"]
-    body += ["    if t.x is not None: return whole(data)", *source.lines]
-    body.append(f"    return load(({source.row()}int(t.r, 16), {fitting.head.version}))")
+    body.append("    if t.x is not None: return whole(data)")
+    body += source.body(f"int(t.r, 16), {fitting.head.version}")
+    body += ["    else: return load(made)", "    return whole(data)"]
     return function("lifting", "\n".join(body), names)
 
 
@@ -123,5 +132,6 @@ def _row_loader(fitting: Fitting, own: Any) -> Callable[[Sequence[Any]], Any]:
         body.append(f"    if row[-1] == {fitting.head.version}: return load(({row}row[-2], row[-1]))")
     if EXTRAS.column in places:
         body.append(f"    if row[{places[EXTRAS.column]}] is not None: return whole(row)")
-    body += [*source.lines, f"    return load(({source.row()}row[-2], {fitting.head.version}))"]
+    body += source.body(f"row[-2], {fitting.head.version}")
+    body += ["    else: return load(made)", "    return whole(row)"]
     return function("lifting", "\n".join(body), names)

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ..errors import Pinned
+from ..errors import ManystoreError, Pinned
 from ..schema.schema import Collection
+from .failure import failure_of, key_of, keyed
 from .lens import Lens, Record, Values, all_same, taken
 
 Complement: TypeAlias = dict[str, Any]  # by a lens's name: [base values, head values]; what `_extras` holds
@@ -73,7 +74,16 @@ class Pin(msgspec.Struct, frozen=True, dict=True):
         kept = complement.get(lens.name) if complement else None
         if kept is not None and all_same(kept[0], values):
             return tuple(kept[1])
-        return lens.up(values)
+        return self._up(lens, values, self.base, stored)
+
+    def _up(self, lens: Lens, values: Values, shape: Collection, record: Mapping[str, Any]) -> Values:
+        """Take values up; where a function fails, say of which record that is, by its columns in a shape."""
+        try:
+            return lens.up(values)
+        except ManystoreError as ours:
+            raise keyed(ours, key_of(shape, record)) from ours.__context__
+        except Exception as error:
+            raise failure_of(self.base, self.head, lens, key_of(shape, record), error) from error
 
     def put(
         self, new: Mapping[str, Any], stored: Mapping[str, Any] | None, complement: Mapping[str, Any] | None = None
@@ -94,19 +104,23 @@ class Pin(msgspec.Struct, frozen=True, dict=True):
             if lens.name in self._additive_names:
                 record.update(zip(lens.head, values, strict=True))
                 continue
-            base = self._down(lens, values)
+            base = self._down(lens, values, new)
             record.update(zip(lens.base, base, strict=True))
             beside.pop(lens.name, None)
-            if not all_same(lens.up(base), values):
+            if not all_same(self._up(lens, base, self.head, new), values):
                 beside[lens.name] = [list(base), list(values)]
         return record, beside
 
-    def _down(self, lens: Lens, values: Values) -> Values:
+    def _down(self, lens: Lens, values: Values, new: Mapping[str, Any]) -> Values:
         try:
             return lens.down(values)
         except Pinned as pinned:  # it names the field as it was called somewhere on the way
             name = next((f.name for f in self.head.fields if f.column in lens.head), pinned.field)
-            raise Pinned(self.head.model, name, pinned.reason) from None
+            raise Pinned(self.head.model, name, pinned.reason) from pinned.__cause__
+        except ManystoreError as ours:
+            raise keyed(ours, key_of(self.head, new)) from ours.__context__
+        except Exception as error:
+            raise failure_of(self.base, self.head, lens, key_of(self.head, new), error) from error
 
     def lift(self, stored: Mapping[str, Any], complement: Mapping[str, Any] | None = None) -> Record:
         """Give a record of the base shape in the head's, for the sweep: with the columns that nobody knows, too."""

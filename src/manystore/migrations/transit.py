@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import Corrupted, EpochChanged, MigrationRefused, StoreError
+from ..errors import Corrupted, EpochChanged, FunctionFailed, MigrationRefused, StoreError, ValueRefused
 from ..query.plan import CATALOG
 from ..schema.catalog import Catalog
 from ..schema.operation import (
@@ -133,8 +133,13 @@ class Transit:
                 records.pass_over(there.name, highest)
 
     def _swept(self, raised: Catalog, name: str, lift: Lift) -> None:
-        while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift.one, many=lift.many)):
-            continue
+        try:
+            while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift.one, many=lift.many)):
+                continue
+        except (FunctionFailed, ValueRefused):
+            # One by one, the record that stops it can be named.
+            while self._all(f"sweep {name}", partial(Sweep, raised.epoch, name, lift.one)):
+                continue
 
     def contract(self, swept: Catalog) -> Catalog:
         """Take away what only the base had."""

@@ -11,8 +11,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from ..errors import ManystoreError
 from ..generated import function
 from ..schema.operation import Columns, Many
+from .failure import failure_of
 from .lens import Record, unchanged
 from .pin import Pin
 
@@ -47,7 +49,12 @@ def _many(pin: Pin, physical: Mapping[str, str]) -> Many:
     def made(columns: Columns, number: int) -> Columns:
         there = dict(columns)
         for lens in lenses:
-            results = lens.up_many([columns[column] for column in lens.base], number)
+            try:
+                results = lens.up_many([columns[column] for column in lens.base], number)
+            except ManystoreError:
+                raise
+            except Exception as error:  # of which record it is shows when they go one by one
+                raise failure_of(pin.base, pin.head, lens, None, error) from error
             there.update((c, result) for c, result in zip(lens.head, results, strict=True) if c in gives)
         return {stored: there[column] for column, stored in physical.items()}
 
@@ -86,7 +93,11 @@ class _Free:
         lines = [
             "def made(stored, complement=None):",
             " if complement: return whole(stored, complement)",
-            *self.lines(),
+            # By the slow way it is known which function fails, and of which record.
+            " try:",
+            *(f" {line}" for line in self.lines()),
+            " except Exception: pass",
+            " return whole(stored, complement)",
         ]
         names: dict[str, Any] = {**self.names, "whole": self.whole}
         return function("upward", "\n".join(lines), names)
@@ -102,8 +113,8 @@ class _Free:
             " return new",
         ]
 
-    def whole(self, stored: Record, complement: Record) -> Record:
-        """Lift a record with a complement."""
+    def whole(self, stored: Record, complement: Record | None) -> Record:
+        """Lift a record by its pin, with its complement."""
         return self.pin.lift(stored, complement)
 
 
@@ -128,7 +139,7 @@ class _Fixed(_Free):
             return f"get({self.name(column)}, {self.name(self.pin.absent[column])})"
         return f"stored[{self.name(column)}]"
 
-    def whole(self, stored: Record, complement: Record) -> Record:
-        """Lift a record with a complement."""
+    def whole(self, stored: Record, complement: Record | None) -> Record:
+        """Lift a record by its pin, with its complement."""
         lifted = self.pin.lift(stored, complement)
         return {there: lifted[column] for column, there in self._physical.items()}

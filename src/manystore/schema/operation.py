@@ -44,7 +44,8 @@ class Prepare(msgspec.Struct, frozen=True):
     catalog: in force, or about to be. further: what will be kept once the window is raised; its own columns can be
     empty until then. expected: the epoch in force when it begins, else EpochChanged where anything is to be made; None
     for whichever. Takes nothing away, and lets programs of the base go on. Raises MigrationRefused when the records
-    that are there break a unique.
+    that are there break a unique; and, before anything is changed, for what is there under a new name and is not what
+    would be made.
     """
 
     catalog: Catalog

@@ -72,6 +72,8 @@ class Dialect(ABC):
     signed: str = ""
     """Of sign.py: gives {value}, in a statement that fails as "missing" unless {sign} is there. "": no such."""
     longest_name: ClassVar[int] = 63
+    cased: ClassVar[bool] = False
+    """Columns may have names that differ in case alone."""
     rows_a_statement: ClassVar[tuple[int, ...]] = (64, 8, 1)
     """How many rows one INSERT takes, the largest first; (0,): the driver takes many by itself."""
     copied_from: ClassVar[float] = math.inf

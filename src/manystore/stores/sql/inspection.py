@@ -20,7 +20,10 @@ EXPRESSION = "(expression)"  # stands for one whose text the database does not g
 
 
 class LiveColumn(msgspec.Struct, frozen=True):
-    """A column. type: as the database writes it; default: an SQL expression; length: the most characters or bytes."""
+    """A column. type: as the database writes it; default: an SQL expression; length: the most characters or bytes.
+
+    collation: of text; None where there is none, or in SQLite none but its own.
+    """
 
     name: str
     type: str
@@ -29,6 +32,7 @@ class LiveColumn(msgspec.Struct, frozen=True):
     length: int | None = None
     computed: bool = False
     comment: str = ""
+    collation: str | None = None
 
 
 class LiveIndex(msgspec.Struct, frozen=True):
@@ -87,7 +91,7 @@ class _Found:
 # -- SQLite --
 
 _SQLITE_COLUMNS = """
-SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk, c.hidden
+SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk, c.hidden, m.sql
 FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.name, c.cid
 """
@@ -103,7 +107,7 @@ def inspect_sqlite(execute: Execute, names: Iterable[str] | None = None) -> Tabl
     """Give the tables of a file, or those of some names."""
     found = _Found()
     wanted = None if names is None else set(names)
-    for table, name, kind, notnull, default, place, hidden in execute(_SQLITE_COLUMNS, ()).fetchall():
+    for table, name, kind, notnull, default, place, hidden, text in execute(_SQLITE_COLUMNS, ()).fetchall():
         if wanted is None or table in wanted:
             length = _LENGTH.search(kind)
             column = LiveColumn(
@@ -113,6 +117,7 @@ def inspect_sqlite(execute: Execute, names: Iterable[str] | None = None) -> Tabl
                 default,
                 int(length[1]) if length else None,
                 hidden in (2, 3),
+                collation=_sqlite_collation(text, name),
             )
             found.columns.setdefault(table, []).append(column)
             if place:
@@ -128,12 +133,21 @@ def inspect_sqlite(execute: Execute, names: Iterable[str] | None = None) -> Tabl
     return found.tables()
 
 
+def _sqlite_collation(text: str, name: str) -> str | None:
+    """Read the collation of a column where alone it is told, the text that made the table; ours never have one."""
+    if "COLLATE" not in text.upper():
+        return None
+    found = re.search(rf"[\s(,\"`\[]{re.escape(name)}[\s\"`\]][^,]*?\bCOLLATE\s+(\w+)", text, re.IGNORECASE)
+    return found[1] if found else None
+
+
 # -- PostgreSQL --
 
 _POSTGRESQL_COLUMNS = """
 SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod)::text, a.attnotnull,
        pg_get_expr(d.adbin, d.adrelid)::text, a.attgenerated::text <> '',
-       CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4 THEN a.atttypmod - 4 END
+       CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
+       (SELECT o.collname::text FROM pg_collation o WHERE o.oid = a.attcollation)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
@@ -161,8 +175,11 @@ def inspect_postgresql(execute: Execute, names: Iterable[str] | None = None) -> 
     """Give the tables of the current schema, or those of some names."""
     found = _Found()
     wanted = None if names is None else sorted(names)
-    for table, name, kind, notnull, default, computed, length in execute(_POSTGRESQL_COLUMNS, (wanted,)).fetchall():
-        column = LiveColumn(name, kind, not notnull, None if computed else default, length, computed)
+    for table, name, kind, notnull, default, computed, length, collation in execute(
+        _POSTGRESQL_COLUMNS, (wanted,)
+    ).fetchall():
+        text = None if computed else default
+        column = LiveColumn(name, kind, not notnull, text, length, computed, collation=collation)
         found.columns.setdefault(table, []).append(column)
     rows = execute(_POSTGRESQL_INDEXES, (wanted,)).fetchall()
     for table, name, unique, primary, valid, where, constraint, columns, orders in rows:
@@ -179,7 +196,7 @@ def inspect_postgresql(execute: Execute, names: Iterable[str] | None = None) -> 
 
 _MYSQL_COLUMNS = """
 SELECT c.table_name, c.column_name, c.column_type, c.is_nullable, c.column_default, c.character_maximum_length,
-       c.generation_expression, c.column_comment
+       c.generation_expression, c.column_comment, c.collation_name
 FROM information_schema.columns c JOIN information_schema.tables t
 ON t.table_schema = c.table_schema AND t.table_name = c.table_name
 WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' {names}
@@ -199,13 +216,13 @@ def inspect_mysql(execute: Execute, names: Iterable[str] | None = None) -> Table
     if wanted == ():
         return {}
     only, bound = ("", ()) if wanted is None else ("AND c.table_name IN %s", (wanted,))
-    for table, name, kind, nullable, default, length, computed, comment in execute(
+    for table, name, kind, nullable, default, length, computed, comment, collation in execute(
         _MYSQL_COLUMNS.format(names=only), bound
     ).fetchall():
         # One server writes an absent default as NULL, the other as the text `NULL`.
         text = None if default in (None, "NULL") or computed else default
         longest = None if length is None or length >= _ENDLESS else int(length)
-        column = LiveColumn(name, kind, nullable == "YES", text, longest, bool(computed), comment)
+        column = LiveColumn(name, kind, nullable == "YES", text, longest, bool(computed), comment, collation)
         found.columns.setdefault(table, []).append(column)
     made: dict[tuple[str, str], tuple[bool, list[str]]] = {}
     for table, name, repeats, place, column in execute(_MYSQL_INDEXES.format(names=only), bound).fetchall():

@@ -61,6 +61,7 @@ class PostgreSQL(Dialect):
     false = literal_column("false")
     returning = True
     savepoints = True
+    cased = True
     copied_from = 64
     now = "now()"
     mark = (

@@ -11,16 +11,17 @@ from ....schema.catalog import Catalog
 from ....schema.operation import Altered, Build, Clear, Contract, Explain, Prepare, Progress, Sweep, Words
 from ....schema.schema import Schema
 from ..connections import Connection
-from ..inspection import LiveColumn, LiveIndex, LiveTable, Tables
+from ..inspection import Tables
 from ..reader import Reader, changed
 from ..tables import Layout
+from .agreement import agree
 from .building import build, looks
 from .contraction import Contraction
 from .ddl import ddl_of
 from .preparation import prepare
 from .run import Run
 from .sweeping import Sweeping
-from .wanted import Wanted, column_names, default_of, wanted
+from .wanted import Wanted, wanted
 
 Work: TypeAlias = Prepare | Build | Sweep | Clear | Contract
 Exchange: TypeAlias = Callable[[str, Catalog], None]
@@ -78,10 +79,11 @@ class Carrier:
         # From here on nobody else alters tables; where this is no transaction, the caller has seen to that.
         ddl = ddl_of(run.dialect)
         run.set(ddl.begin)
-        if operation.expected is not None and run.ask(self._reader.epoch_text) != [(operation.expected,)]:
-            raise changed()
+        now = self._reader.catalog() if operation.expected is None else self._in_force(operation.expected)
+        tables = list(wanted(self._layout, operation.catalog, operation.further))
         live = run.inspected(self._layout.tables(operation.catalog.kept, operation.further))
-        prepare(run, self._layout, operation.catalog, operation.further, live)
+        agree(self._layout, now, tables, live)
+        prepare(run, self._layout, operation.catalog, tables, live)
         run.set(ddl.commit)
 
     def _sweep(self, run: Run, operation: Sweep) -> Progress:
@@ -104,7 +106,7 @@ def offline(
     """Give the statements from an older schema's tables to a catalog's, and then to those of the next one."""
     run = Run(layout.dialect, None)
     live = _supposed(wanted(layout, Catalog.first(older), None))
-    prepare(run, layout, catalog, further, live)
+    prepare(run, layout, catalog, list(wanted(layout, catalog, further)), live)
     if then is not None:
         raised = msgspec.structs.replace(catalog, stored=further or catalog.kept, older=catalog.kept)
         prepared = _supposed(wanted(layout, catalog, further))
@@ -114,22 +116,7 @@ def offline(
 
 def _supposed(tables: Iterable[Wanted]) -> Tables:
     """Give tables as inspecting them would, were they there."""
-    made: Tables = {}
-    for table in tables:
-        there = table.table()
-        columns = tuple(
-            LiveColumn(
-                c.name,
-                table.type_text(c),
-                bool(c.nullable),
-                default_of(c),
-                getattr(c.type, "length", None),
-            )
-            for c in there.columns
-        )
-        indexes = tuple(LiveIndex(str(i.name), column_names(i), bool(i.unique)) for _, i in table.indexes())
-        made[table.name] = LiveTable(table.name, columns, tuple(c.name for c in there.primary_key.columns), indexes)
-    return made
+    return {table.name: table.supposed() for table in tables}
 
 
 def _with_indexes_of(live: Tables, prepared: Tables) -> Tables:

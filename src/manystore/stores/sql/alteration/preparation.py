@@ -6,7 +6,7 @@ Nothing is taken away that programs of the base use. Knows what is wanted and in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,21 +15,23 @@ from sqlalchemy import Index as TableIndex
 
 from ....errors import MigrationRefused
 from ....schema.catalog import Catalog
-from ....schema.schema import Collection, Schema
+from ....schema.schema import Collection
 from ..inspection import LiveColumn, LiveTable
 from ..tables import Layout
 from .ddl import DDL, LiveType, MySQLDDL, SQLiteDDL, ddl_of
 from .refusal import duplicates, too_long
 from .run import Run
-from .wanted import Wanted, column_names, is_ordered, wanted
+from .wanted import Wanted, column_names, is_ordered
 
 AnyColumn: TypeAlias = Column[Any]
 
 
-def prepare(run: Run, layout: Layout, catalog: Catalog, further: Schema | None, live: Mapping[str, LiveTable]) -> None:
-    """Make what is wanted and is not there. live: the tables that are there."""
+def prepare(
+    run: Run, layout: Layout, catalog: Catalog, tables: Sequence[Wanted], live: Mapping[str, LiveTable]
+) -> None:  # fmt: skip
+    """Make what is wanted and is not there. tables: of the catalog; live: the tables that are there."""
     is_open = catalog.phase not in ("raised", "swept")
-    _Preparation(run, layout, live, is_open=is_open).all(list(wanted(layout, catalog, further)))
+    _Preparation(run, layout, live, is_open=is_open).all(tables)
 
 
 class _Preparation:
@@ -41,7 +43,7 @@ class _Preparation:
         self._ddl: DDL = ddl_of(layout.dialect)
         self._live = dict(live)
 
-    def all(self, tables: list[Wanted]) -> None:
+    def all(self, tables: Sequence[Wanted]) -> None:
         self._run.set(self._ddl.hasty)
         for table in tables:
             live = self._live.get(table.name)

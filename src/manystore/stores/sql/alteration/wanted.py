@@ -42,10 +42,24 @@ class Wanted:
                 column.type = live_type(dialect, there, column.type)
         return Table(self.name, MetaData(), *made, **dialect.table_options())
 
-    def type_text(self, column: Column[Any]) -> str:
-        """Write a column's type as an inspection would give it, as far as anything looks at that."""
+    def supposed(self) -> LiveTable:
+        """Give the table as an inspection would, were it there, but for what types have beside their names."""
+        there = self.table()
+        indexes = tuple(LiveIndex(str(i.name), column_names(i), bool(i.unique)) for _, i in self.indexes())
+        columns = tuple(map(self._supposed, there.columns))
+        return LiveTable(self.name, columns, tuple(c.name for c in there.primary_key.columns), indexes)
+
+    def _supposed(self, column: Column[Any]) -> LiveColumn:
         text: str = self._layout.dialect.sql.type_compiler_instance.process(column.type)
-        return text.lower() if self._layout.dialect.sized else text
+        return LiveColumn(
+            column.name,
+            text.lower() if self._layout.dialect.sized else text,
+            bool(column.nullable),
+            default_of(column),
+            getattr(column.type, "length", None),
+            column.computed is not None,
+            collation=getattr(column.type, "collation", None),
+        )
 
     def indexes(self, live: LiveTable | None = None) -> list[tuple[Collection, TableIndex]]:
         """Give all indexes, each with the collection that wants it; the kept one's word comes first."""
@@ -83,7 +97,7 @@ def _order(term: Any) -> int:
 
 def default_of(column: Column[Any]) -> str | None:
     """Give the text of a column's default."""
-    default = getattr(column.server_default, "arg", None)
+    default = None if column.computed is not None else getattr(column.server_default, "arg", None)
     return None if default is None else str(default)
 
 
