@@ -241,9 +241,7 @@ class Adoption:
                 yield f"{table.name}: stays as it is; no model has it"
                 continue
             yield from (f"{table.name}: the trigger {trigger} goes" for trigger in table.triggers)
-            yield from (
-                f"{table.name}: {words} goes; the model has none such" for words in _left_out(table, collection)
-            )
+            yield from _left_out(table, collection)
 
 
 def _left_out(table: FoundTable, collection: Collection) -> Iterator[str]:
