@@ -168,6 +168,12 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.crash()
 
+    def leave(self) -> None:
+        """Leave it to the run, whose last process ends it; this object is of no more use."""
+        if self._process is not None:
+            self._process.returncode = 0  # or it is said to be still running, as is meant, when the object goes
+            self._process = None
+
     def freeze(self) -> None:
         """Have it do nothing, its children neither and its connections staying open, until thaw()."""
         self._signal(signal.SIGSTOP)

@@ -28,7 +28,6 @@ class Session:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._begun: list[Server] = []
 
     def url(self, kind: str) -> str:
         """Give the URL of the session's server of a kind, which then answers; raise MissingServer or DidNotStart."""
@@ -38,7 +37,7 @@ class Session:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not known.exists():
                     server = KINDS[kind](self.run).start()
-                    self._begun.append(server)
+                    server.leave()  # others may use it for longer than this process lives
                     part = known.with_suffix(".part")
                     part.write_text(server.url)
                     part.rename(known)  # whole, or not there
