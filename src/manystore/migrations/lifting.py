@@ -65,13 +65,18 @@ class _Source:
         self.names[name] = turn
         return f"(None if {text} is None else {name}({text}))"
 
-    def body(self, rest: str) -> list[str]:
-        """Write what makes the row, with the rest behind it, and goes on with `else`; of what fails it says nothing.
+    def body(self, stored: str, rest: str) -> list[str]:
+        """Write what makes the row, with the rest behind it, and loads it.
 
-        The slow way does, by which the record is led over once more: it knows which function it is, and of what record.
+        Where that fails, what is stored goes the slow way, which knows which function it is, and of what record.
         """
-        made = f"        made = ({self._row()}{rest})"
-        return ["    try:", *(f"    {line}" for line in self.lines), made, "    except Exception: pass"]
+        return [
+            "    try:",
+            *(f"    {line}" for line in self.lines),
+            f"        made = ({self._row()}{rest})",
+            "    except Exception: made = None",
+            f"    return whole({stored}) if made is None else load(made)",
+        ]
 
     def _row(self) -> str:
         """Write the values of the head's fields in order, in the form that the store gives them in."""
@@ -110,8 +115,7 @@ def _decoder(fitting: Fitting, own: Any) -> Callable[[bytes], Any]:
         body.append(f"    if data.startswith(mark, {_LONG}) or data.startswith(mark, {_SHORT}): return own(data)")
     body += ["    try: t = read(data)", "    except Unreadable as reason: unreadable(reason)"]
     body.append("    if t.x is not None: return whole(data)")
-    body += source.body(f"int(t.r, 16), {fitting.head.version}")
-    body += ["    else: return load(made)", "    return whole(data)"]
+    body += source.body("data", f"int(t.r, 16), {fitting.head.version}")
     return function("lifting", "\n".join(body), names)
 
 
@@ -132,6 +136,5 @@ def _row_loader(fitting: Fitting, own: Any) -> Callable[[Sequence[Any]], Any]:
         body.append(f"    if row[-1] == {fitting.head.version}: return load(({row}row[-2], row[-1]))")
     if EXTRAS.column in places:
         body.append(f"    if row[{places[EXTRAS.column]}] is not None: return whole(row)")
-    body += source.body(f"row[-2], {fitting.head.version}")
-    body += ["    else: return load(made)", "    return whole(row)"]
+    body += source.body("row", f"row[-2], {fitting.head.version}")
     return function("lifting", "\n".join(body), names)

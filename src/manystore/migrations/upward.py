@@ -93,24 +93,23 @@ class _Free:
         lines = [
             "def made(stored, complement=None):",
             " if complement: return whole(stored, complement)",
-            # By the slow way it is known which function fails, and of which record.
             " try:",
             *(f" {line}" for line in self.lines()),
-            " except Exception: pass",
-            " return whole(stored, complement)",
+            " except Exception: new = None",
+            # By the slow way it is known which function fails, and of which record.
+            " return whole(stored, complement) if new is None else new",
         ]
         names: dict[str, Any] = {**self.names, "whole": self.whole}
         return function("upward", "\n".join(lines), names)
 
     def lines(self) -> list[str]:
-        """Write all but the first lines."""
+        """Write what makes the new record."""
         absent = [(self.name(column), self.name(default)) for column, default in self.pin.absent.items()]
         return [
             " get = stored.get; new = stored.copy(); pop = new.pop",
             *self.calls,
             *(f" if {column} not in new: new[{column}] = {default}" for column, default in absent),
             *(f" new[{self.name(column)}] = {result}" for column, result in self.results.items()),
-            " return new",
         ]
 
     def whole(self, stored: Record, complement: Record | None) -> Record:
@@ -128,9 +127,9 @@ class _Fixed(_Free):
         self._physical = physical
 
     def lines(self) -> list[str]:
-        """Write all but the first lines."""
+        """Write what makes the new record."""
         pairs = [f"{self.name(there)}: {self._value(column)}" for column, there in self._physical.items()]
-        return [" get = stored.get", *self.calls, f" return {{{', '.join(pairs)}}}"]
+        return [" get = stored.get", *self.calls, f" new = {{{', '.join(pairs)}}}"]
 
     def _value(self, column: str) -> str:
         if column in self.results:
