@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from ..schema.catalog import Catalog
 from ..schema.operation import Build, Contract, Explain, Operation, Prepare, Sweep, Words
-from ..schema.schema import Collection, Index, Schema
+from ..schema.schema import Collection, Schema
 from ..schema.system import SYSTEM
 from ..store.protocol import Store
 from .copying import Copies
@@ -93,18 +93,14 @@ class Forecast:
         """Say whose deletes read a whole collection until its references are built."""
         if self._passage.fixed:
             return  # such a store has an index over the column before it builds
-        leading = {i.fields[0] for i in collection.indexes if not i.descending[0] and self._is_ready(collection, i)}
         for reference in collection.references:
             state = self._opened.state(collection.name, f"{reference.field}.reference")
-            if state == "building" and reference.field not in leading:
+            if state == "building" and self._opened.leading(collection, reference.field) is None:
                 target = self._opened.kept.collection(reference.target).model
                 yield (
                     f"    until then, the first delete of a {target} by each program reads all records of "
                     f"{collection.model}: no index begins with {reference.field}"
                 )
-
-    def _is_ready(self, collection: Collection, index: Index) -> bool:
-        return self._opened.state(collection.name, index.name, index.generation) == "ready"
 
     def _unready(self) -> Iterator[str]:
         for name, crossing in self._passage.crossings.items():

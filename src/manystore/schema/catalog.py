@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..errors import Corrupted, ProgramTooOld
-from .schema import Schema
+from .schema import Collection, Index, Schema
 
 FORMAT = 1  # the number of docs/format.md; a program reads all formats up to its own
 Phase: TypeAlias = Literal["stable", "open", "closed", "raised", "swept"]
@@ -74,6 +74,14 @@ class Catalog(msgspec.Struct, frozen=True):
     def state(self, collection: str, part: str, generation: int = 1) -> IndexState:
         """Give the state of an index or unique, or of a reference, whose part is `<field>.reference`."""
         return self.indexes.get(state_key(collection, part, generation), "ready")
+
+    def leading(self, collection: Collection, field: str) -> Index | None:
+        """Give an index of a kept collection that begins with a field, upwards, and has all records; None if none."""
+        for index in collection.indexes:
+            state = self.state(collection.name, index.name, index.generation)
+            if (index.fields[0], index.descending[0], state) == (field, False, "ready"):
+                return index
+        return None
 
     def changed(self, **parts: Any) -> Catalog:
         """Give this catalog with some parts changed, under a new epoch."""

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from ...generated import function
 from ...schema.catalog import Catalog, IndexState
 from ...schema.encoding import NONE, Encode, check_entries, descending, encoder
-from ...schema.schema import Collection, Index, Reference, Schema, Unique
+from ...schema.schema import Collection, Reference, Schema, Unique
 from .layout import GAP, claims_space, column_of, entries_space, records_space, reference_tail, references_space
 from .protocol import Key, Put
 
@@ -140,10 +140,6 @@ class Upkeep:
 
     def _counts(self, part: str, generation: int = 1) -> bool:
         return self._state(part, generation) in self._states
-
-    def is_ready(self, index: Index) -> bool:
-        """Tell whether every record has its entry of an index."""
-        return self._state(index.name, index.generation) == "ready"
 
     def _parts(self) -> list[tuple[str, list[int]]]:
         """List the indexes to keep up: the space of each, and the places of its texts."""

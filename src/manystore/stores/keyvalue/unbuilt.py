@@ -59,17 +59,22 @@ class Unbuilt:
 
     def _owners(self, upkeep: Upkeep, pointer: Pointer, names: Sequence[str]) -> Owners:
         """Give all that may refer to some records, and perhaps others: by an index, from memory, or by reading all."""
-        space, remembered = _index(upkeep, pointer), self._step.keeper.unbuilt
+        space, remembered = self._index(upkeep, pointer), self._step.keeper.unbuilt
         if space is not None and (owners := self._indexed(space, names)) is not None:
             return owners
         if (upkeep.space, pointer.tail) not in remembered:
-            others = [each for each in upkeep.pointers if each.is_building and _index(upkeep, each) is None]
+            others = [each for each in upkeep.pointers if each.is_building and self._index(upkeep, each) is None]
             pointers = others if pointer in others else [pointer, *others]
             read, is_whole = self._read(upkeep, pointers, {(pointer.targets, name) for name in names})
             if not is_whole:
                 return read[pointer.tail]
             remembered.update({(upkeep.space, tail): owners for tail, owners in read.items()})
         return remembered[upkeep.space, pointer.tail]
+
+    def _index(self, upkeep: Upkeep, pointer: Pointer) -> str | None:
+        """Give the space of an index that says who refers; None if there is none."""
+        index = self._step.keeper.catalog.leading(upkeep.collection, pointer.reference.field)
+        return None if index is None else entries_space(upkeep.collection.stored, index)
 
     def _indexed(self, space: str, names: Sequence[str]) -> Owners | None:
         """Give those that an index says; None if they were not read at one moment: one may have moved meanwhile."""
@@ -111,12 +116,3 @@ class Unbuilt:
     def _count(self, trips: int, epoch: str) -> None:
         self._step.trips += trips
         self._step.believe(epoch)
-
-
-def _index(upkeep: Upkeep, pointer: Pointer) -> str | None:
-    """Give the space of an index that begins with a reference's field, and has all records."""
-    collection = upkeep.collection
-    for index in collection.indexes:
-        if (index.fields[0], index.descending[0]) == (pointer.reference.field, False) and upkeep.is_ready(index):
-            return entries_space(collection.stored, index)
-    return None
