@@ -11,13 +11,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from sqlalchemy import Index as TableIndex
-
 from ....errors import MigrationRefused
 from ....schema.catalog import Catalog
 from ..inspection import LiveColumn, LiveIndex, LiveTable, Tables
 from ..tables import Layout
-from .wanted import Wanted, column_names
+from .wanted import Wanted, supposed_index
 
 _SHOWN = 3
 _CAST = re.compile(r"::[a-z_ ]+(\(\d+\))?$")  # which PostgreSQL writes behind a constant
@@ -104,7 +102,7 @@ class _Claim:
             there = self._there.index(str(index.name))
             if there is None or there.name in self._indexes or not there.is_valid:
                 continue  # what is not valid is a build that was cut off, and is made anew
-            one, other = _terms(there), _terms(_as_index(index))
+            one, other = _terms(there), _terms(supposed_index(index))
             if one != other:
                 place = f"{self._model}.{there.name.removeprefix(f'{self._table.name}.')}"
                 yield f"{place}: there is an index {there.name} already, {one}, where this migration makes it {other}"
@@ -183,11 +181,6 @@ def _value(text: str) -> object:
         return datetime.fromisoformat(text)
     except ValueError:
         return text
-
-
-def _as_index(index: TableIndex) -> LiveIndex:
-    where = any(str(word).endswith("_where") and given is not None for word, given in index.kwargs.items())
-    return LiveIndex(str(index.name), column_names(index), bool(index.unique), "" if where else None)
 
 
 def _terms(index: LiveIndex) -> str:

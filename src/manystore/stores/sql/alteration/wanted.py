@@ -45,7 +45,7 @@ class Wanted:
     def supposed(self) -> LiveTable:
         """Give the table as an inspection would, were it there, but for what types have beside their names."""
         there = self.table()
-        indexes = tuple(LiveIndex(str(i.name), column_names(i), bool(i.unique)) for _, i in self.indexes())
+        indexes = tuple(supposed_index(index) for _, index in self.indexes())
         columns = tuple(map(self._supposed, there.columns))
         return LiveTable(self.name, columns, tuple(c.name for c in there.primary_key.columns), indexes)
 
@@ -82,6 +82,12 @@ def wanted(layout: Layout, catalog: Catalog, further: Schema | None) -> Iterator
 def column_names(index: TableIndex) -> tuple[str, ...]:
     """Give the names of an index's columns in their order."""
     return tuple(column.name for column in index.columns)
+
+
+def supposed_index(index: TableIndex) -> LiveIndex:
+    """Give an index as an inspection would, were it there, but for what a condition says."""
+    where = any(str(word).endswith("_where") and given is not None for word, given in index.kwargs.items())
+    return LiveIndex(str(index.name), column_names(index), bool(index.unique), "" if where else None)
 
 
 def is_ordered(live: LiveIndex, wanted: TableIndex) -> bool:
